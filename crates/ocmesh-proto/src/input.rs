@@ -1,0 +1,283 @@
+//! Everything that can happen to the mesh. Inputs are past tense: they report, they do not ask.
+
+use std::sync::Arc;
+
+use crate::{Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PubKey, RelayUrl, Sealed, Sub, Trust, Verdict};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The daemon is up and the snapshot is loaded.
+    Started,
+    /// The owner or the agent asked for something.
+    Commanded {
+        /// Names the request in its reply.
+        id: CommandId,
+        /// What was asked.
+        command: Command,
+    },
+    /// A relay's connection changed.
+    RelayChanged {
+        /// Which.
+        relay: RelayUrl,
+        /// How it is now.
+        link: Link,
+    },
+    /// A relay's NIP-11 document came.
+    RelayDescribed {
+        /// Which.
+        relay: RelayUrl,
+        /// What it says.
+        info: RelayInfo,
+    },
+    /// A verified, opened event came.
+    EventOpened {
+        /// From which relay.
+        relay: RelayUrl,
+        /// What it is.
+        opened: Opened,
+        /// The store already has this message or frame id.
+        seen: bool,
+        /// For a message: the thread of its parent, where the store has the parent.
+        parent_thread: Option<MessageId>,
+    },
+    /// Everything stored that matches a subscription has been delivered, past page caps.
+    CaughtUp {
+        /// Which relay.
+        relay: RelayUrl,
+        /// Which subscription.
+        sub: Sub,
+    },
+    /// A subscription is refused for now; the relay engine opens it again by itself.
+    SubscriptionClosed {
+        /// Which relay.
+        relay: RelayUrl,
+        /// Which subscription.
+        sub: Sub,
+        /// What the relay said, cleaned and bounded.
+        said: String,
+    },
+    /// NIP-42 succeeded on this connection.
+    Authenticated {
+        /// Which relay.
+        relay: RelayUrl,
+    },
+    /// A publish was answered, timed out, or lost its connection.
+    PublishAnswered {
+        /// Which relay.
+        relay: RelayUrl,
+        /// Which event.
+        event: EventId,
+        /// What it means.
+        verdict: Verdict,
+        /// What the relay said, cleaned and bounded.
+        said: String,
+    },
+    /// A draft was signed or sealed; `Err` says why it could not be.
+    DraftSealed {
+        /// Which request.
+        job: JobId,
+        /// The result.
+        sealed: Result<Sealed, SealRefused>,
+    },
+    /// Time passed to [`crate::Mesh::next_wakeup`] or beyond.
+    Ticked,
+}
+
+/// A draft could not be sealed: the recipient's key is not a point on the curve, or the content is too long for the form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("could not be encrypted: {0}")]
+pub struct SealRefused(pub &'static str);
+
+/// How a relay's connection stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Dialling.
+    Connecting,
+    /// Open: REQ and EVENT may be sent.
+    Open,
+    /// Closed; the engine dials again by itself.
+    Down {
+        /// Why, cleaned and bounded.
+        why: String,
+    },
+}
+
+/// What the core uses of a NIP-11 document.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RelayInfo {
+    /// Lists NIP-40: forgets expired events.
+    pub expires_events: bool,
+    /// `limitation.auth_required`.
+    pub auth_required: bool,
+    /// `limitation.payment_required`.
+    pub payment_required: bool,
+    /// `limitation.restricted_writes`.
+    pub restricted_writes: bool,
+}
+
+/// What the owner or the agent asks for. Facts the core cannot hold in memory come along, looked up in the store in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Send a message.
+    Send(SendRequest),
+    /// Acknowledge messages; unknown ids were already left out.
+    MarkRead {
+        /// Which.
+        messages: Vec<InboundFacts>,
+    },
+    /// Make a key known and look it up.
+    AddPeer {
+        /// The key.
+        peer: PubKey,
+        /// Relays named beside the key (`nprofile`).
+        hints: Vec<RelayUrl>,
+        /// What to call it.
+        petname: Option<String>,
+    },
+    /// Change how far a peer is trusted.
+    SetTrust {
+        /// Whom.
+        peer: PubKey,
+        /// How far.
+        trust: Trust,
+        /// Its messages that have no receipt yet, newest 1,000.
+        unreceipted: Vec<InboundFacts>,
+    },
+    /// Change what we call a peer; `None` removes the petname.
+    SetPetname {
+        /// Whom.
+        peer: PubKey,
+        /// What to call it.
+        petname: Option<String>,
+    },
+    /// Forget a peer and let it be discovered anew.
+    ForgetPeer {
+        /// Whom.
+        peer: PubKey,
+    },
+    /// Give up a waiting message.
+    CancelMessage {
+        /// Which.
+        id: MessageId,
+    },
+    /// Try a waiting or failed message now.
+    RetryMessage {
+        /// Which.
+        id: MessageId,
+        /// The stored message, when the outbox no longer has it.
+        stored: Option<StoredFacts>,
+    },
+    /// Use one more relay.
+    AddRelay {
+        /// Which.
+        relay: RelayUrl,
+    },
+    /// Stop using a relay.
+    RemoveRelay {
+        /// Which.
+        relay: RelayUrl,
+    },
+    /// Change what we say of ourselves; `None` leaves a part as it is.
+    SetIdentity {
+        /// Our name.
+        name: Option<String>,
+        /// Our description.
+        about: Option<String>,
+        /// Our features.
+        features: Option<Vec<String>>,
+        /// Our status.
+        status: Option<PeerStatus>,
+    },
+    /// Say goodbye and finish.
+    Stop,
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendRequest {
+    /// Whom to.
+    pub to: Recipient,
+    /// What to say.
+    pub content: String,
+    /// The parent.
+    pub reply_to: Option<ParentFacts>,
+    /// Subject of the thread.
+    pub subject: Option<String>,
+    /// The caller's key for "the same call again".
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A caller's key, and the message an earlier call with it made in the last 7 days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key.
+    pub key: String,
+    /// What the store has for it.
+    pub earlier: Option<EarlierSend>,
+}
+
+/// A message sent earlier under the same idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierSend {
+    /// Its id.
+    pub id: MessageId,
+    /// Whom it went to.
+    pub to: PubKey,
+    /// When it was written.
+    pub written_at: crate::At,
+    /// Its content is the same as now.
+    pub same_content: bool,
+    /// Where it stands.
+    pub status: crate::Status,
+}
+
+/// How a recipient was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// By key.
+    Key(PubKey),
+    /// By petname or unique name.
+    Name(Arc<str>),
+}
+
+/// What sending a reply needs of its parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentFacts {
+    /// The parent.
+    pub id: MessageId,
+    /// Its thread.
+    pub thread: MessageId,
+    /// Its chain.
+    pub chain: Option<Chain>,
+}
+
+/// What receipts need of an inbound message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundFacts {
+    /// The message.
+    pub id: MessageId,
+    /// Its author.
+    pub from: PubKey,
+    /// How it came.
+    pub form: Form,
+    /// Our agent acknowledged it.
+    pub is_read: bool,
+    /// Receipts already handed to the outbox.
+    pub receipts: crate::ReceiptsSent,
+}
+
+/// What a retry by hand needs of a stored outbound message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFacts {
+    /// Whom it is for.
+    pub to: PubKey,
+    /// The form it was sealed in.
+    pub form: Form,
+    /// Its sealed event, when the store still has it.
+    pub event: Option<EventId>,
+    /// When that event was wrapped.
+    pub wrapped_at: crate::At,
+    /// Where it stands.
+    pub status: crate::Status,
+}

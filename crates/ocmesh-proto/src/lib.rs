@@ -1,0 +1,38 @@
+//! The mesh as a pure state machine: `Mesh::handle(input, now) -> Step`.
+//!
+//! No clock, no socket, no file, no key, no lock, no await. Whoever owns a [`Mesh`] writes a step's changes in one transaction, then
+//! starts its effects, then sends its notices; effects answer later as inputs.
+
+mod draft;
+mod envelope;
+mod filter;
+mod form;
+mod id;
+mod input;
+pub mod label;
+pub mod limit;
+mod message;
+mod parcel;
+mod peer;
+mod policy;
+mod snapshot;
+mod step;
+pub mod time;
+mod verdict;
+
+pub use draft::{DirectDraft, Draft, DraftBody, PresenceDraft, PresenceVehicle, Sealed, SignedEvent};
+pub use envelope::{Body, Chain, Envelope, ListPurpose, Opened, PeerStatus, Presence, Profile, RelayList};
+pub use filter::{Filter, Sub};
+pub use form::Form;
+pub use id::{CommandId, EventId, HexError, JobId, MessageId, PubKey, RelayUrl, RelayUrlError, is_global_v4, is_global_v6};
+pub use input::{
+    Command, EarlierSend, Idempotency, InboundFacts, Input, Link, ParentFacts, Recipient, RelayInfo, SealRefused, SendRequest, StoredFacts,
+};
+pub use message::{Direction, FailReason, HistoryEntry, MessageRecord, ReceiptsSent, RouteReason, Status};
+pub use parcel::{Hop, HopState, Parcel, ParcelClass};
+pub use peer::{Handshake, PeerRecord, PeerRelays, PeerSource, Trust};
+pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
+pub use snapshot::Snapshot;
+pub use step::{Answer, Change, Effect, Lane, Notice, OwnRecord, PeerChange, Refusal, RelayOrigin, RelayRecord, RelayRole, Step};
+pub use time::At;
+pub use verdict::Verdict;

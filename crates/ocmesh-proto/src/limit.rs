@@ -1,0 +1,38 @@
+//! Every bound of the core in one place, each with its reason.
+
+/// Longest message text in Unicode scalar values (the Local API's promise).
+pub const CONTENT_CHARS_MAX: usize = 4_096;
+/// Longest inbound content kept, in bytes; a longer one is cut off by the event cap before it gets here.
+pub const INBOUND_CONTENT_BYTES_MAX: usize = 128 * 1024;
+/// Longest name or petname shown, in characters.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Longest `about` text, in characters.
+pub const ABOUT_CHARS_MAX: usize = 512;
+/// Most features a peer may list; the rest are dropped.
+pub const FEATURES_MAX: usize = 16;
+/// Longest feature name, in characters.
+pub const FEATURE_CHARS_MAX: usize = 48;
+/// Longest relay address, in bytes.
+pub const RELAY_URL_BYTES_MAX: usize = 256;
+/// Relays taken from a peer's list: NIP-17 asks lists to be small (1 to 3); one more is kept in reserve.
+pub const PEER_RELAYS_MAX: usize = 4;
+/// Relays a message is sent to at first; the reserve joins when one of them refuses.
+pub const ROUTE_RELAYS_MAX: usize = 3;
+/// Relays named in our presence and in our 10050 list.
+pub const OWN_DM_RELAYS_MAX: usize = 3;
+/// Own relays an owner may configure: each is a connection for life.
+pub const OWN_RELAYS_MAX: usize = 32;
+/// Connections to peers' relays at one time, beside our own.
+pub const ROUTE_CONNECTIONS_MAX: usize = 64;
+/// Peers kept; the longest unseen strangers are forgotten first.
+pub const PEERS_MAX: usize = 200_000;
+/// Messages waiting in the outbox; more are refused with a clear error.
+pub const OUTBOX_MAX: usize = 100_000;
+/// Publishes in flight at one relay, so that one slow relay holds no more than this in memory.
+pub const IN_FLIGHT_PER_RELAY_MAX: usize = 64;
+/// Look-ups in flight.
+pub const LOOKUPS_MAX: usize = 32;
+/// Longest petname-independent error text kept from a relay, in characters.
+pub const RELAY_TEXT_CHARS_MAX: usize = 200;
+/// Presences written to disk for one stranger are at least this far apart unless something visible changed, in milliseconds.
+pub const PRESENCE_WRITE_INTERVAL_MS: u64 = 60_000;

@@ -1,0 +1,107 @@
+//! The owner's wishes, checked, as the core uses them. The shell fills it from the configuration.
+
+use crate::{
+    PeerStatus, RelayUrl,
+    time::{DAY, MINUTE},
+};
+
+/// Everything the core takes from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Name in presence and hello.
+    pub name: String,
+    /// `about` of the profile.
+    pub about: String,
+    /// Features in presence and hello.
+    pub features: Vec<String>,
+    /// Status in presence.
+    pub status: PeerStatus,
+    /// Relays from the configuration. What the owner added or removed at run time is in the store and wins.
+    pub relays: Vec<RelayUrl>,
+    /// Between two presences, before jitter, in milliseconds.
+    pub presence_interval_ms: u64,
+    /// On which relays the kind 1 note is published.
+    pub presence_note: NotePolicy,
+    /// Between two scans, in milliseconds.
+    pub discovery_interval_ms: u64,
+    /// Whom to send a hello.
+    pub handshake: HandshakeMode,
+    /// Hellos a minute.
+    pub hellos_per_minute: u32,
+    /// Hellos a day.
+    pub hellos_per_day: u32,
+    /// Which form to use.
+    pub encryption: EncryptionPolicy,
+    /// How long a message is tried, in milliseconds.
+    pub message_ttl_ms: u64,
+    /// What strangers may do.
+    pub inbox: InboxPolicy,
+    /// Dial relays with private addresses that a peer named. Off unless the owner wrote it.
+    pub private_relays: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            about: String::new(),
+            features: vec!["messaging".to_owned(), "query".to_owned()],
+            status: PeerStatus::Online,
+            relays: Vec::new(),
+            presence_interval_ms: 5 * MINUTE,
+            presence_note: NotePolicy::Expiring,
+            discovery_interval_ms: 2 * MINUTE,
+            handshake: HandshakeMode::Auto,
+            hellos_per_minute: 6,
+            hellos_per_day: 200,
+            encryption: EncryptionPolicy::Auto,
+            message_ttl_ms: 7 * DAY,
+            inbox: InboxPolicy::Open,
+            private_relays: false,
+        }
+    }
+}
+
+/// `presence.note`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotePolicy {
+    /// On every relay.
+    Always,
+    /// On relays that list NIP-40, as NIP-40 asks of clients.
+    Expiring,
+    /// Nowhere.
+    Never,
+}
+
+/// `handshake.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandshakeMode {
+    /// Every newly found peer.
+    Auto,
+    /// Accepted peers only.
+    Known,
+    /// Nobody.
+    Off,
+}
+
+/// `messages.encryption`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncryptionPolicy {
+    /// By what the peer understands.
+    Auto,
+    /// Always NIP-17.
+    Nip17,
+    /// Always NIP-04.
+    Nip04,
+}
+
+/// `inbox.policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxPolicy {
+    /// Strangers' messages arrive, marked.
+    Open,
+    /// Strangers' messages wait for consent.
+    Ask,
+    /// Strangers' messages are dropped.
+    Closed,
+}

@@ -1,0 +1,16 @@
+//! What the core starts from: everything in the store that it keeps in memory.
+
+use crate::{OwnRecord, Parcel, PeerRecord, RelayRecord};
+
+/// The core's memory, loaded from the store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// Ourselves.
+    pub own: OwnRecord,
+    /// Every peer.
+    pub peers: Vec<PeerRecord>,
+    /// Everything in the outbox.
+    pub parcels: Vec<Parcel>,
+    /// Our relays.
+    pub relays: Vec<RelayRecord>,
+}

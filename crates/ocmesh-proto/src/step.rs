@@ -1,0 +1,398 @@
+//! What a step of the mesh asks of the shell: changes in one transaction, then effects, then notices.
+
+use std::sync::Arc;
+
+use crate::{
+    At, CommandId, Draft, EventId, Filter, HistoryEntry, JobId, MessageId, MessageRecord, Parcel, ParcelClass, PeerRecord, PubKey,
+    ReceiptsSent, RelayUrl, SignedEvent, Status, Sub, Trust,
+};
+
+/// The outcome of one input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Step {
+    /// To be written, all or nothing, before anything else happens.
+    pub changes: Vec<Change>,
+    /// To be started after the changes are on disk, in order. A [`Effect::Seal`] may run before, as nobody sees it.
+    pub effects: Vec<Effect>,
+    /// To be told to listeners after the changes are on disk.
+    pub notices: Vec<Notice>,
+}
+
+/// A change to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Insert or replace a peer.
+    PutPeer(Box<PeerRecord>),
+    /// Remove a peer (its messages stay).
+    DropPeer(PubKey),
+    /// Insert a message; an existing id is left alone.
+    AddMessage(Box<MessageRecord>),
+    /// A message stands elsewhere now.
+    SetStatus {
+        /// Which.
+        id: MessageId,
+        /// Where.
+        status: Status,
+    },
+    /// A line in a message's delivery history.
+    AddHistory {
+        /// Which message.
+        id: MessageId,
+        /// When.
+        at: At,
+        /// What happened.
+        entry: HistoryEntry,
+    },
+    /// The agent acknowledged a message.
+    SetRead {
+        /// Which.
+        id: MessageId,
+        /// When.
+        at: At,
+    },
+    /// Receipts were handed to the outbox.
+    SetReceipts {
+        /// For which message.
+        id: MessageId,
+        /// Which ones, in all.
+        receipts: ReceiptsSent,
+    },
+    /// Show the held messages of a peer.
+    ReleaseHeld(PubKey),
+    /// Insert or replace a parcel of the outbox.
+    PutParcel(Box<Parcel>),
+    /// Remove a parcel and its sealed event, when nothing else needs it.
+    DropParcel {
+        /// Its message.
+        message: MessageId,
+        /// Its class.
+        class: ParcelClass,
+    },
+    /// Keep a sealed event for publishing.
+    PutSealed {
+        /// The message it carries.
+        message: MessageId,
+        /// The event.
+        event: SignedEvent,
+    },
+    /// Keep a rumor for wrapping it again.
+    PutRumor {
+        /// The message.
+        message: MessageId,
+        /// The rumor as JSON.
+        json: Arc<str>,
+    },
+    /// An id never to be handled again: a frame, or a message's wrap.
+    AddSeen {
+        /// Which.
+        id: EventId,
+        /// When.
+        at: At,
+    },
+    /// Insert or replace what we know of one of our relays.
+    PutRelay(Box<RelayRecord>),
+    /// Replace what we know of ourselves.
+    PutOwn(Box<OwnRecord>),
+}
+
+/// What is kept of a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayRecord {
+    /// Its address.
+    pub url: RelayUrl,
+    /// How it came to us.
+    pub origin: RelayOrigin,
+    /// Our own clock at the last proven-good moment: caught up, and alive. Catch-up looks back from here.
+    pub good_at: Option<At>,
+}
+
+/// How a relay came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayOrigin {
+    /// From the configuration.
+    Config,
+    /// The owner added it at run time.
+    Added,
+    /// From the configuration, but the owner removed it at run time.
+    Removed,
+}
+
+impl RelayOrigin {
+    /// `config`, `added` or `removed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Added => "added",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Config, Self::Added, Self::Removed].into_iter().find(|origin| origin.as_str() == text)
+    }
+}
+
+/// What is kept of ourselves, beside the key. A `None` follows the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnRecord {
+    /// Name set at run time.
+    pub name: Option<String>,
+    /// Description set at run time.
+    pub about: Option<String>,
+    /// Features set at run time.
+    pub features: Option<Vec<String>>,
+    /// Status set at run time.
+    pub status: Option<crate::PeerStatus>,
+    /// `created_at` of our newest presence, profile and lists: the next is later.
+    pub published_at: At,
+    /// Hash-free fingerprint of the profile and lists last published, so that a restart does not publish them again.
+    pub published_profile: Option<String>,
+    /// Hellos sent in the current day, with the day's number since the epoch.
+    pub hellos_today: (u64, u32),
+}
+
+/// What the shell is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Keep a connection to a relay.
+    Connect {
+        /// Which.
+        relay: RelayUrl,
+        /// What for.
+        role: RelayRole,
+    },
+    /// Drop a connection.
+    Disconnect {
+        /// Which.
+        relay: RelayUrl,
+    },
+    /// Open a subscription, page its stored events past every cap, and report [`crate::Input::CaughtUp`].
+    /// Replaces one of the same name. The engine keeps it open over reconnects.
+    Subscribe {
+        /// Where.
+        relay: RelayUrl,
+        /// Its name.
+        sub: Sub,
+        /// What to ask for.
+        filters: Vec<Filter>,
+        /// Stay open for new events; otherwise it ends once caught up.
+        live: bool,
+    },
+    /// Close a subscription.
+    Unsubscribe {
+        /// Where.
+        relay: RelayUrl,
+        /// Its name.
+        sub: Sub,
+    },
+    /// Send an event; answered by [`crate::Input::PublishAnswered`], always.
+    Publish {
+        /// Where.
+        relay: RelayUrl,
+        /// Which event.
+        event: EventId,
+        /// The event, or `None` when the store has it.
+        json: Option<Arc<str>>,
+        /// What goes first.
+        lane: Lane,
+    },
+    /// Sign or seal; answered by [`crate::Input::DraftSealed`] in the same transaction.
+    Seal {
+        /// Names the request.
+        job: JobId,
+        /// What.
+        draft: Draft,
+    },
+    /// Answer a command.
+    Reply {
+        /// Which.
+        to: CommandId,
+        /// The answer.
+        answer: Result<Answer, Refusal>,
+    },
+    /// Everything is said: the daemon may close.
+    Finish,
+}
+
+/// What goes first in a relay's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Direct messages.
+    Direct,
+    /// Presence, profile and lists.
+    Presence,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayRole {
+    /// One of our own: kept, subscribed, authenticated to, private addresses allowed because the owner wrote them.
+    Own,
+    /// A peer's: for delivery; authenticated to when it asks; never a private address.
+    Route {
+        /// The owner allows private addresses.
+        private_ok: bool,
+    },
+}
+
+/// The answer to a command that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// A message is on disk in the outbox.
+    Queued {
+        /// Its id.
+        id: MessageId,
+        /// Whom it is for.
+        to: PubKey,
+        /// When it was written.
+        written_at: At,
+        /// Where it stands.
+        status: Status,
+    },
+    /// So many messages were marked.
+    Marked(u32),
+    /// A peer was added or changed.
+    Peer(PubKey),
+}
+
+/// Why a command was not done. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No peer of that key.
+    #[error("no peer {0} is known")]
+    PeerUnknown(String),
+    /// More than one peer of that name.
+    #[error("{count} peers are called {name:?}")]
+    NameAmbiguous {
+        /// The name.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// That is our own key.
+    #[error("that is this agent's own key")]
+    Ourselves,
+    /// The peer is blocked.
+    #[error("the peer is blocked")]
+    PeerBlocked,
+    /// Nothing to send.
+    #[error("the content is empty")]
+    ContentEmpty,
+    /// Too much to send.
+    #[error("the content has {chars} characters, more than {max}")]
+    ContentTooLong {
+        /// How many it has.
+        chars: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// An idempotency key was used for something else.
+    #[error("the idempotency key was used for another message")]
+    IdempotencyConflict,
+    /// The outbox holds as much as it may.
+    #[error("the outbox is full: {0} messages are waiting")]
+    OutboxFull(usize),
+    /// The key is not a point on the curve, or the content does not fit the form.
+    #[error("the message could not be encrypted: {0}")]
+    Unsealable(&'static str),
+    /// No such message.
+    #[error("no such message in the outbox")]
+    MessageUnknown,
+    /// The message is past changing.
+    #[error("the message is already {0}")]
+    MessageFinal(&'static str),
+    /// No such relay.
+    #[error("no such relay in the list")]
+    RelayUnknown,
+    /// Already there.
+    #[error("the relay is already in the list")]
+    RelayKnown,
+    /// Too many relays.
+    #[error("at most {0} relays")]
+    RelaysFull(usize),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// Something listeners want to know. Carries no content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A message arrived.
+    MessageArrived {
+        /// Which.
+        id: MessageId,
+        /// From whom.
+        from: PubKey,
+        /// How far its author is trusted.
+        trust: Trust,
+        /// Waits for consent.
+        held: bool,
+    },
+    /// A message stands elsewhere now (a receipt, a relay's OK, a failure).
+    MessageMoved {
+        /// Which.
+        id: MessageId,
+        /// Where.
+        status: Status,
+    },
+    /// A message was acknowledged here.
+    MessageRead {
+        /// Which.
+        id: MessageId,
+    },
+    /// A peer changed.
+    PeerChanged {
+        /// Which.
+        peer: PubKey,
+        /// What about it.
+        what: PeerChange,
+    },
+    /// A relay changed.
+    RelayChanged {
+        /// Which.
+        relay: RelayUrl,
+    },
+    /// Our own profile or state changed.
+    OwnChanged,
+}
+
+/// What changed about a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerChange {
+    /// New to us.
+    Discovered,
+    /// It answered.
+    Handshaked,
+    /// It came online.
+    Online,
+    /// It went offline.
+    Offline,
+    /// Its trust changed.
+    Trust,
+    /// Its name, features or petname changed.
+    Described,
+    /// Forgotten.
+    Forgotten,
+}
+
+impl PeerChange {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discovered => "discovered",
+            Self::Handshaked => "handshaked",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Trust => "trust",
+            Self::Described => "described",
+            Self::Forgotten => "forgotten",
+        }
+    }
+}

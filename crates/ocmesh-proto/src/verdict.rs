@@ -1,0 +1,16 @@
+//! What a relay's answer to an EVENT means for the outbox. Reading the relay's words is `ocmesh-wire::verdict`'s work.
+
+/// A relay's answer to a published event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// `OK true`, or `duplicate:`, or "replaced: have newer event".
+    Accepted,
+    /// Slow down: does not count as a try.
+    RateLimited,
+    /// The relay wants NIP-42 AUTH first: retried at once after it.
+    AuthRequired,
+    /// `blocked restricted invalid pow mute`: final for this relay alone.
+    Refused,
+    /// `error:`, an unknown word, no answer in time, or the connection went away: tried again later.
+    Failed,
+}

@@ -1,0 +1,2 @@
+//! The ocmesh binary.
+fn main() {}
