@@ -36,10 +36,15 @@ pub enum Input {
         relay: RelayUrl,
         /// What it is.
         opened: Opened,
-        /// The store already has this message or frame id.
-        seen: bool,
-        /// For a message: the thread of its parent, where the store has the parent.
-        parent_thread: Option<MessageId>,
+        /// What the store knows about it.
+        facts: Facts,
+    },
+    /// Answers [`crate::Effect::FindUnreceipted`] in the same transaction.
+    UnreceiptedFound {
+        /// Whose messages.
+        peer: PubKey,
+        /// Its messages that have no receipt yet, newest 1,000.
+        messages: Vec<InboundFacts>,
     },
     /// Everything stored that matches a subscription has been delivered, past page caps.
     CaughtUp {
@@ -82,6 +87,17 @@ pub enum Input {
     },
     /// Time passed to [`crate::Mesh::next_wakeup`] or beyond.
     Ticked,
+}
+
+/// What the store knows about an event that came in, looked up in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The store already has this message or frame id.
+    pub seen: bool,
+    /// For a reply: the thread of its parent, where the store has the parent.
+    pub parent_thread: Option<MessageId>,
+    /// For a receipt: the message of ours it speaks of, where the store has it.
+    pub receipt_for: Option<StoredFacts>,
 }
 
 /// A draft could not be sealed: the recipient's key is not a point on the curve, or the content is too long for the form.
@@ -141,8 +157,6 @@ pub enum Command {
         peer: PubKey,
         /// How far.
         trust: Trust,
-        /// Its messages that have no receipt yet, newest 1,000.
-        unreceipted: Vec<InboundFacts>,
     },
     /// Change what we call a peer; `None` removes the petname.
     SetPetname {
@@ -267,7 +281,7 @@ pub struct InboundFacts {
     pub receipts: crate::ReceiptsSent,
 }
 
-/// What a retry by hand needs of a stored outbound message.
+/// What a receipt or a retry by hand needs of a stored outbound message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFacts {
     /// Whom it is for.
@@ -276,6 +290,8 @@ pub struct StoredFacts {
     pub form: Form,
     /// Its sealed event, when the store still has it.
     pub event: Option<EventId>,
+    /// That event's kind (0 without one).
+    pub kind: u16,
     /// When that event was wrapped.
     pub wrapped_at: crate::At,
     /// Where it stands.

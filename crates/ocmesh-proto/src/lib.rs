@@ -3,18 +3,30 @@
 //! No clock, no socket, no file, no key, no lock, no await. Whoever owns a [`Mesh`] writes a step's changes in one transaction, then
 //! starts its effects, then sends its notices; effects answer later as inputs.
 
+mod agenda;
+mod command;
+mod directory;
 mod draft;
 mod envelope;
 mod filter;
 mod form;
+mod handshake;
 mod id;
+mod inbox;
 mod input;
+pub mod kind;
 pub mod label;
 pub mod limit;
+mod mesh;
 mod message;
+mod outbox;
 mod parcel;
 mod peer;
 mod policy;
+mod presence;
+mod random;
+mod relay_set;
+mod route;
 mod snapshot;
 mod step;
 pub mod time;
@@ -26,12 +38,15 @@ pub use filter::{Filter, Sub};
 pub use form::Form;
 pub use id::{CommandId, EventId, HexError, JobId, MessageId, PubKey, RelayUrl, RelayUrlError, is_global_v4, is_global_v6};
 pub use input::{
-    Command, EarlierSend, Idempotency, InboundFacts, Input, Link, ParentFacts, Recipient, RelayInfo, SealRefused, SendRequest, StoredFacts,
+    Command, EarlierSend, Facts, Idempotency, InboundFacts, Input, Link, ParentFacts, Recipient, RelayInfo, SealRefused, SendRequest,
+    StoredFacts,
 };
+pub use mesh::Mesh;
 pub use message::{Direction, FailReason, HistoryEntry, MessageRecord, ReceiptsSent, RouteReason, Status};
 pub use parcel::{Hop, HopState, Parcel, ParcelClass};
 pub use peer::{Handshake, PeerRecord, PeerRelays, PeerSource, Trust};
 pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
+pub use relay_set::RelayStanding;
 pub use snapshot::Snapshot;
 pub use step::{Answer, Change, Effect, Lane, Notice, OwnRecord, PeerChange, Refusal, RelayOrigin, RelayRecord, RelayRole, Step};
 pub use time::At;

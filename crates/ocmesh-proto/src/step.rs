@@ -206,6 +206,11 @@ pub enum Effect {
         /// What.
         draft: Draft,
     },
+    /// Find a peer's messages without receipts; answered by [`crate::Input::UnreceiptedFound`] in the same transaction.
+    FindUnreceipted {
+        /// Whose.
+        peer: PubKey,
+    },
     /// Answer a command.
     Reply {
         /// Which.

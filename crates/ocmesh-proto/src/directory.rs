@@ -1,0 +1,111 @@
+//! Every peer we know, and who is online.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{At, PeerRecord, PubKey, Refusal, Trust, limit::PEERS_MAX};
+
+/// The peers, by key, with an index of leases. A peer's record changes only through [`Directory::edit`].
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    peers: BTreeMap<PubKey, PeerRecord>,
+    /// Peers that count as online, by the end of their lease.
+    leases: BTreeSet<(At, PubKey)>,
+}
+
+impl Directory {
+    pub(crate) fn load(records: Vec<PeerRecord>, now: At) -> Self {
+        let mut directory = Self::default();
+        for record in records {
+            if record.is_online(now) {
+                directory.leases.insert((record.lease_until, record.pubkey));
+            }
+            directory.peers.insert(record.pubkey, record);
+        }
+        directory
+    }
+
+    pub(crate) fn get(&self, peer: &PubKey) -> Option<&PeerRecord> {
+        self.peers.get(peer)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn online(&self) -> usize {
+        self.leases.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &PeerRecord> {
+        self.peers.values()
+    }
+
+    pub(crate) fn insert(&mut self, record: PeerRecord) {
+        self.peers.insert(record.pubkey, record);
+    }
+
+    pub(crate) fn remove(&mut self, peer: &PubKey) -> Option<PeerRecord> {
+        let record = self.peers.remove(peer)?;
+        self.leases.remove(&(record.lease_until, record.pubkey));
+        Some(record)
+    }
+
+    /// Changes a record and keeps the lease index true. Returns what the caller's closure returns, with whether the peer was online
+    /// before and is online after.
+    pub(crate) fn edit<T>(&mut self, peer: &PubKey, now: At, change: impl FnOnce(&mut PeerRecord) -> T) -> Option<(T, bool, bool)> {
+        let record = self.peers.get_mut(peer)?;
+        let was = self.leases.remove(&(record.lease_until, record.pubkey));
+        let out = change(record);
+        let is = record.is_online(now);
+        if is {
+            self.leases.insert((record.lease_until, record.pubkey));
+        }
+        Some((out, was, is))
+    }
+
+    /// When the next lease ends.
+    pub(crate) fn next_lease_end(&self) -> Option<At> {
+        self.leases.first().map(|(at, _)| *at)
+    }
+
+    /// Takes a peer whose lease has ended.
+    pub(crate) fn pop_lapsed(&mut self, now: At) -> Option<PubKey> {
+        let (at, _) = self.leases.first()?;
+        if *at > now {
+            return None;
+        }
+        self.leases.pop_first().map(|(_, peer)| peer)
+    }
+
+    /// Finds a peer by petname, else by a name that only one peer has.
+    pub(crate) fn named(&self, text: &str) -> Result<PubKey, Refusal> {
+        let wanted = text.trim().to_lowercase();
+        let same = |name: &Option<String>| name.as_ref().is_some_and(|name| name.to_lowercase() == wanted);
+        let pick = |mut found: Vec<PubKey>| match (found.len(), found.pop()) {
+            (_, None) => Ok(None),
+            (1, Some(peer)) => Ok(Some(peer)),
+            (count, Some(_)) => Err(Refusal::NameAmbiguous { name: text.to_owned(), count }),
+        };
+        let petnamed = pick(self.iter().filter(|peer| same(&peer.petname)).map(|peer| peer.pubkey).collect())?;
+        if let Some(peer) = petnamed {
+            return Ok(peer);
+        }
+        let named = pick(self.iter().filter(|peer| same(&peer.name) && peer.trust != Trust::Blocked).map(|peer| peer.pubkey).collect())?;
+        named.ok_or_else(|| Refusal::PeerUnknown(text.to_owned()))
+    }
+
+    /// When the directory is full: the strangers that were not seen for the longest time, one in a hundred of all, so that the search is
+    /// paid for rarely. Accepted and blocked peers are never among them.
+    pub(crate) fn strangers_to_forget(&self) -> Vec<PubKey> {
+        if self.peers.len() < PEERS_MAX {
+            return Vec::new();
+        }
+        let mut strangers: Vec<(At, PubKey)> = self
+            .iter()
+            .filter(|peer| peer.trust == Trust::Unknown && peer.petname.is_none())
+            .map(|peer| (peer.last_seen, peer.pubkey))
+            .collect();
+        strangers.sort_unstable();
+        strangers.into_iter().take(PEERS_MAX / 100).map(|(_, peer)| peer).collect()
+    }
+}

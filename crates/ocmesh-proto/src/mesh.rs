@@ -1,0 +1,246 @@
+//! The hub: takes an input, hands it to the part it concerns, gives back the step. Every rule lives in the parts.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    At, Change, Command, CommandId, Draft, Effect, Input, JobId, MessageId, Notice, OwnRecord, PeerStatus, Policy, PubKey, SealRefused,
+    Sealed, Snapshot, Step,
+    agenda::{Agenda, Timer},
+    command::PendingSend,
+    directory::Directory,
+    handshake::Hellos,
+    outbox::Outbox,
+    presence::{Announcer, Published},
+    random::Random,
+    relay_set::RelaySet,
+};
+
+/// The whole mesh as this agent sees it.
+#[derive(Debug)]
+pub struct Mesh {
+    pub(crate) me: PubKey,
+    pub(crate) policy: Policy,
+    pub(crate) own: OwnRecord,
+    pub(crate) directory: Directory,
+    pub(crate) outbox: Outbox,
+    pub(crate) relays: RelaySet,
+    pub(crate) announcer: Announcer,
+    pub(crate) hellos: Hellos,
+    pub(crate) agenda: Agenda,
+    pub(crate) random: Random,
+    pub(crate) stopping: Option<CommandId>,
+    pub(crate) answered: crate::inbox::Answered,
+    jobs: BTreeMap<JobId, Job>,
+    next_job: u64,
+    pub(crate) now: At,
+    pub(crate) out: Step,
+}
+
+/// What a draft was for.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// A message of our agent.
+    Send(Box<PendingSend>),
+    /// A hello, pong or receipt.
+    Frame { to: PubKey, form: crate::Form, ttl_ms: u64 },
+    /// A new wrap for a parcel.
+    Rewrap { message: MessageId, class: crate::ParcelClass },
+    /// Presence, profile or a list.
+    Announcement(Published),
+}
+
+impl Mesh {
+    /// The mesh of `me`, from what the store holds. `seed` moves jitter only.
+    #[must_use]
+    pub fn new(me: PubKey, policy: Policy, snapshot: Snapshot, seed: u64, now: At) -> Self {
+        let mut mesh = Self {
+            me,
+            own: snapshot.own,
+            directory: Directory::load(snapshot.peers, now),
+            outbox: Outbox::default(),
+            relays: RelaySet::load(snapshot.relays, &policy),
+            announcer: Announcer::default(),
+            hellos: Hellos::new(&policy, now),
+            agenda: Agenda::default(),
+            random: Random::new(seed),
+            stopping: None,
+            answered: crate::inbox::Answered::new(),
+            jobs: BTreeMap::new(),
+            next_job: 0,
+            policy,
+            now,
+            out: Step::default(),
+        };
+        for parcel in snapshot.parcels {
+            mesh.outbox.load(parcel, now);
+        }
+        mesh
+    }
+
+    /// Takes one input and says what follows from it. `now` never matters beyond this call, except as the past.
+    pub fn handle(&mut self, input: Input, now: At) -> Step {
+        self.now = now;
+        match input {
+            Input::Started => self.start(),
+            Input::Commanded { id, command } => self.command(id, command),
+            Input::RelayChanged { relay, link } => self.relay_changed(&relay, link),
+            Input::RelayDescribed { relay, info } => self.relay_described(&relay, info),
+            Input::EventOpened { relay, opened, facts } => self.event_opened(&relay, opened, facts),
+            Input::UnreceiptedFound { peer, messages } => self.send_receipts(peer, messages),
+            Input::CaughtUp { relay, sub } => self.caught_up(&relay, sub),
+            Input::SubscriptionClosed { relay, sub, said } => self.subscription_closed(&relay, sub, said),
+            Input::Authenticated { relay } => self.authenticated(&relay),
+            Input::PublishAnswered { relay, event, verdict, said } => self.publish_answered(&relay, event, verdict, said),
+            Input::DraftSealed { job, sealed } => self.sealed(job, sealed),
+            Input::Ticked => {}
+        }
+        self.run_due();
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Input::Ticked`] is wanted at the latest.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<At> {
+        [self.agenda.first(), self.directory.next_lease_end(), self.outbox.next_expiry()].into_iter().flatten().min()
+    }
+
+    fn start(&mut self) {
+        self.open_own_relays();
+        self.agenda.set(Timer::Scan, self.now.plus(self.random.around(self.policy.discovery_interval_ms, 10)));
+        self.agenda.set(Timer::Good, self.now.plus(crate::relay_set::GOOD_INTERVAL_MS));
+    }
+
+    fn run_due(&mut self) {
+        while let Some(peer) = self.directory.pop_lapsed(self.now) {
+            self.notice_peer(peer, crate::PeerChange::Offline);
+        }
+        self.expire_parcels();
+        while let Some(timer) = self.agenda.pop_due(self.now) {
+            match timer {
+                Timer::Beat => self.beat(),
+                Timer::Lists => self.publish_lists(),
+                Timer::Scan => self.scan(),
+                Timer::Hello => self.send_hellos(),
+                Timer::Good => self.note_good_relays(),
+                Timer::Pump(relay) => self.pump(&relay),
+                Timer::RouteIdle(relay) => self.close_idle_route(&relay),
+                Timer::Finish => self.finish(),
+            }
+        }
+    }
+
+    pub(crate) fn seal(&mut self, job: Job, draft: Draft) {
+        let id = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.jobs.insert(id, job);
+        self.out.effects.push(Effect::Seal { job: id, draft });
+    }
+
+    fn sealed(&mut self, id: JobId, sealed: Result<Sealed, SealRefused>) {
+        match self.jobs.remove(&id) {
+            None => {}
+            Some(Job::Send(pending)) => self.message_sealed(*pending, sealed),
+            Some(Job::Frame { to, form, ttl_ms }) => {
+                if let Ok(sealed) = sealed {
+                    self.frame_sealed(to, form, ttl_ms, sealed);
+                }
+            }
+            Some(Job::Rewrap { message, class }) => self.rewrapped(message, class, sealed),
+            Some(Job::Announcement(published)) => {
+                if let Ok(sealed) = sealed {
+                    self.announcement_sealed(published, sealed.event);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        self.out.changes.push(change);
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.out.notices.push(notice);
+    }
+
+    pub(crate) fn notice_peer(&mut self, peer: PubKey, what: crate::PeerChange) {
+        self.notice(Notice::PeerChanged { peer, what });
+    }
+
+    /// Writes a peer's record as it is now.
+    pub(crate) fn put_peer(&mut self, peer: &PubKey) {
+        if let Some(record) = self.directory.get(peer) {
+            let record = Box::new(record.clone());
+            self.change(Change::PutPeer(record));
+        }
+    }
+
+    pub(crate) fn put_own(&mut self) {
+        let own = Box::new(self.own.clone());
+        self.change(Change::PutOwn(own));
+    }
+
+    /// Our key.
+    #[must_use]
+    pub const fn me(&self) -> PubKey {
+        self.me
+    }
+
+    /// Our name: set at run time, else configured.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.own.name.as_deref().unwrap_or(&self.policy.name)
+    }
+
+    /// Our description.
+    #[must_use]
+    pub fn about(&self) -> &str {
+        self.own.about.as_deref().unwrap_or(&self.policy.about)
+    }
+
+    /// Our features.
+    #[must_use]
+    pub fn features(&self) -> &[String] {
+        self.own.features.as_deref().unwrap_or(&self.policy.features)
+    }
+
+    /// Our status.
+    #[must_use]
+    pub fn status(&self) -> PeerStatus {
+        self.own.status.unwrap_or(self.policy.status)
+    }
+
+    /// Peers known, and peers online.
+    #[must_use]
+    pub fn peer_counts(&self) -> (usize, usize) {
+        (self.directory.len(), self.directory.online())
+    }
+
+    /// A peer's record.
+    #[must_use]
+    pub fn peer(&self, peer: &PubKey) -> Option<&crate::PeerRecord> {
+        self.directory.get(peer)
+    }
+
+    /// Messages in the outbox that no relay has yet; messages that some relay has while others are still tried.
+    #[must_use]
+    pub fn outbox_counts(&self) -> (usize, usize) {
+        self.outbox.counts()
+    }
+
+    fn event_opened(&mut self, relay: &crate::RelayUrl, opened: crate::Opened, facts: crate::Facts) {
+        match opened {
+            crate::Opened::Presence(presence) => self.presence_seen(relay, presence),
+            crate::Opened::Direct(envelope) => self.direct_received(relay, envelope, facts),
+            crate::Opened::RelayList(list) => self.relay_list_seen(list),
+            crate::Opened::Profile(profile) => self.profile_seen(profile),
+        }
+    }
+
+    fn command(&mut self, id: CommandId, command: Command) {
+        if self.stopping.is_some() {
+            self.reply(id, Err(crate::Refusal::Stopping));
+            return;
+        }
+        self.obey(id, command);
+    }
+}

@@ -1,0 +1,506 @@
+//! A small world in virtual time: meshes with fake disks, on fake relays. No crypto: sealing gives out fresh ids.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use ocmesh_proto::{
+    Answer, At, Body, Chain, Change, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Filter, Form,
+    HistoryEntry, InboundFacts, Input, Link, ListPurpose, Mesh, MessageId, MessageRecord, Opened, Parcel, ParcelClass, PeerRecord, Policy,
+    Presence, Profile, PubKey, Recipient, Refusal, RelayInfo, RelayList, RelayRecord, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot,
+    Status, StoredFacts, Sub, Verdict, kind,
+};
+
+/// What a relay does with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Temper {
+    Honest,
+    Refuses,
+    RateLimits,
+    Silent,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct FakeEvent {
+    pub(crate) id: EventId,
+    pub(crate) kind: u16,
+    pub(crate) author: PubKey,
+    pub(crate) created_at: At,
+    pub(crate) tags: Vec<(char, String)>,
+    pub(crate) opened: Opened,
+}
+
+#[derive(Default)]
+pub(crate) struct FakeRelay {
+    pub(crate) events: Vec<EventId>,
+    pub(crate) subs: BTreeMap<(usize, Sub), (Vec<Filter>, bool)>,
+    pub(crate) down: bool,
+    pub(crate) temper: BTreeMap<u16, Temper>,
+}
+
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub(crate) own: ocmesh_proto::OwnRecord,
+    pub(crate) peers: BTreeMap<PubKey, PeerRecord>,
+    pub(crate) messages: BTreeMap<MessageId, MessageRecord>,
+    pub(crate) parcels: BTreeMap<(MessageId, ParcelClass), Parcel>,
+    pub(crate) relays: BTreeMap<RelayUrl, RelayRecord>,
+    pub(crate) seen: BTreeSet<EventId>,
+    pub(crate) sealed: BTreeMap<EventId, MessageId>,
+    pub(crate) history: BTreeMap<MessageId, Vec<HistoryEntry>>,
+}
+
+pub(crate) struct Node {
+    pub(crate) me: PubKey,
+    pub(crate) mesh: Option<Mesh>,
+    pub(crate) disk: Disk,
+    pub(crate) policy: Policy,
+    pub(crate) connected: BTreeSet<RelayUrl>,
+    pub(crate) answers: BTreeMap<CommandId, Result<Answer, Refusal>>,
+    pub(crate) finished: bool,
+    inputs: VecDeque<Input>,
+    next_command: u64,
+}
+
+pub(crate) struct World {
+    pub(crate) now: At,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) relays: BTreeMap<RelayUrl, FakeRelay>,
+    pub(crate) events: BTreeMap<EventId, FakeEvent>,
+    rumors: BTreeMap<MessageId, (PubKey, ocmesh_proto::DirectDraft)>,
+    next_id: u64,
+}
+
+pub(crate) fn url(text: &str) -> RelayUrl {
+    RelayUrl::parse(text).unwrap()
+}
+
+pub(crate) fn key(n: u8) -> PubKey {
+    PubKey::from_bytes([n; 32])
+}
+
+impl World {
+    pub(crate) fn new(relays: &[&str]) -> Self {
+        Self {
+            now: At::from_secs(1_800_000_000),
+            nodes: Vec::new(),
+            relays: relays.iter().map(|text| (url(text), FakeRelay::default())).collect(),
+            events: BTreeMap::new(),
+            rumors: BTreeMap::new(),
+            next_id: 1,
+        }
+    }
+
+    pub(crate) fn add(&mut self, name: &str, relays: &[&str]) -> usize {
+        let index = self.nodes.len();
+        let policy = Policy { name: name.to_owned(), relays: relays.iter().map(|text| url(text)).collect(), ..Policy::default() };
+        self.nodes.push(Node {
+            me: key(u8::try_from(index + 1).unwrap()),
+            mesh: None,
+            disk: Disk::default(),
+            policy,
+            connected: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            finished: false,
+            inputs: VecDeque::new(),
+            next_command: 0,
+        });
+        self.start(index);
+        index
+    }
+
+    pub(crate) fn start(&mut self, index: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        let snapshot = Snapshot {
+            own: node.disk.own.clone(),
+            peers: node.disk.peers.values().cloned().collect(),
+            parcels: node.disk.parcels.values().cloned().collect(),
+            relays: node.disk.relays.values().cloned().collect(),
+        };
+        node.mesh = Some(Mesh::new(node.me, node.policy.clone(), snapshot, index as u64, now));
+        node.finished = false;
+        node.inputs.push_back(Input::Started);
+        self.settle();
+    }
+
+    /// The process is gone; the disk stays.
+    pub(crate) fn kill(&mut self, index: usize) {
+        self.nodes[index].mesh = None;
+        self.nodes[index].inputs.clear();
+        self.nodes[index].connected.clear();
+        for relay in self.relays.values_mut() {
+            relay.subs.retain(|(node, _), _| *node != index);
+        }
+    }
+
+    pub(crate) fn fresh_id(&mut self) -> EventId {
+        let mut bytes = [0u8; 32];
+        bytes[..8].copy_from_slice(&self.next_id.to_be_bytes());
+        self.next_id += 1;
+        EventId::from_bytes(bytes)
+    }
+
+    pub(crate) fn command(&mut self, index: usize, command: Command) -> Result<Answer, Refusal> {
+        let node = &mut self.nodes[index];
+        let id = CommandId(node.next_command);
+        node.next_command += 1;
+        node.inputs.push_back(Input::Commanded { id, command });
+        self.settle();
+        self.nodes[index].answers.remove(&id).expect("every command is answered")
+    }
+
+    pub(crate) fn send(&mut self, from: usize, to: usize, content: &str) -> MessageId {
+        let to = self.nodes[to].me;
+        let request = SendRequest { to: Recipient::Key(to), content: content.to_owned(), reply_to: None, subject: None, idempotency: None };
+        match self.command(from, Command::Send(request)) {
+            Ok(Answer::Queued { id, .. }) => id,
+            other => panic!("not queued: {other:?}"),
+        }
+    }
+
+    pub(crate) fn read(&mut self, index: usize, ids: &[MessageId]) {
+        let messages = ids.iter().map(|id| inbound(&self.nodes[index].disk.messages[id])).collect();
+        self.command(index, Command::MarkRead { messages }).unwrap();
+    }
+
+    /// Lets time pass, stopping at every wake-up.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let end = self.now.plus(ms);
+        loop {
+            let next = self.nodes.iter().filter_map(|node| node.mesh.as_ref()?.next_wakeup()).min();
+            let Some(next) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(next).plus(1);
+            for node in &mut self.nodes {
+                if node.mesh.is_some() {
+                    node.inputs.push_back(Input::Ticked);
+                }
+            }
+            self.settle();
+        }
+        self.now = self.now.max(end);
+        for node in &mut self.nodes {
+            if node.mesh.is_some() {
+                node.inputs.push_back(Input::Ticked);
+            }
+        }
+        self.settle();
+    }
+
+    /// Until nobody has anything to do at this moment.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let Some(index) = self.nodes.iter().position(|node| !node.inputs.is_empty()) else { return };
+            let input = self.nodes[index].inputs.pop_front().unwrap();
+            self.feed(index, input);
+        }
+        panic!("the world does not come to rest");
+    }
+
+    pub(crate) fn set_down(&mut self, relay: &str, down: bool) {
+        let url = url(relay);
+        self.relays.get_mut(&url).unwrap().down = down;
+        for index in 0..self.nodes.len() {
+            if !self.nodes[index].connected.contains(&url) {
+                continue;
+            }
+            if down {
+                self.relays.get_mut(&url).unwrap().subs.clear();
+                self.push(index, Input::RelayChanged { relay: url.clone(), link: Link::Down { why: "gone".to_owned() } });
+            } else {
+                self.push(index, Input::RelayChanged { relay: url.clone(), link: Link::Open });
+            }
+        }
+        self.settle();
+    }
+
+    fn push(&mut self, index: usize, input: Input) {
+        if self.nodes[index].mesh.is_some() {
+            self.nodes[index].inputs.push_back(input);
+        }
+    }
+
+    fn feed(&mut self, index: usize, input: Input) {
+        let input = match input {
+            Input::EventOpened { relay, opened, .. } => {
+                let facts = self.nodes[index].disk.facts(&opened);
+                Input::EventOpened { relay, opened, facts }
+            }
+            other => other,
+        };
+        let mut inputs = VecDeque::from([input]);
+        let mut effects = Vec::new();
+        while let Some(input) = inputs.pop_front() {
+            let now = self.now;
+            let Some(mesh) = self.nodes[index].mesh.as_mut() else { return };
+            let step = mesh.handle(input, now);
+            for change in step.changes {
+                self.nodes[index].disk.apply(change);
+            }
+            for effect in step.effects {
+                match effect {
+                    Effect::Seal { job, draft } => {
+                        let sealed = Ok(self.seal(index, draft));
+                        inputs.push_back(Input::DraftSealed { job, sealed });
+                    }
+                    Effect::FindUnreceipted { peer } => {
+                        let owed = |m: &&MessageRecord| m.peer == peer && m.direction == Direction::In && !m.receipts.read;
+                        let messages = self.nodes[index].disk.messages.values().filter(owed).map(inbound).collect();
+                        inputs.push_back(Input::UnreceiptedFound { peer, messages });
+                    }
+                    other => effects.push(other),
+                }
+            }
+        }
+        for effect in effects {
+            self.act(index, effect);
+        }
+    }
+
+    fn act(&mut self, index: usize, effect: Effect) {
+        match effect {
+            Effect::Connect { relay, .. } => {
+                self.nodes[index].connected.insert(relay.clone());
+                let link = match self.relays.get(&relay) {
+                    Some(known) if !known.down => Link::Open,
+                    _ => Link::Down { why: "refused".to_owned() },
+                };
+                if link == Link::Open {
+                    let info = RelayInfo { expires_events: true, ..RelayInfo::default() };
+                    self.push(index, Input::RelayDescribed { relay: relay.clone(), info });
+                }
+                self.push(index, Input::RelayChanged { relay, link });
+            }
+            Effect::Disconnect { relay } => {
+                self.nodes[index].connected.remove(&relay);
+                if let Some(known) = self.relays.get_mut(&relay) {
+                    known.subs.retain(|(node, _), _| *node != index);
+                }
+            }
+            Effect::Subscribe { relay, sub, filters, live } => {
+                let stored: Vec<EventId> = self.relays[&relay]
+                    .events
+                    .iter()
+                    .filter(|id| filters.iter().any(|filter| matches_filter(filter, &self.events[id])))
+                    .copied()
+                    .collect();
+                if live {
+                    self.relays.get_mut(&relay).unwrap().subs.insert((index, sub), (filters, live));
+                }
+                for id in stored {
+                    let opened = self.events[&id].opened.clone();
+                    self.push(index, Input::EventOpened { relay: relay.clone(), opened, facts: Facts::default() });
+                }
+                self.push(index, Input::CaughtUp { relay, sub });
+            }
+            Effect::Unsubscribe { relay, sub } => {
+                self.relays.get_mut(&relay).unwrap().subs.remove(&(index, sub));
+            }
+            Effect::Publish { relay, event, json, .. } => self.publish(index, relay, event, json.is_some()),
+            Effect::Reply { to, answer } => {
+                self.nodes[index].answers.insert(to, answer);
+            }
+            Effect::Finish => self.nodes[index].finished = true,
+            Effect::Seal { .. } | Effect::FindUnreceipted { .. } => unreachable!("answered inside the step"),
+        }
+    }
+
+    fn publish(&mut self, index: usize, relay: RelayUrl, event: EventId, inline: bool) {
+        assert!(inline || self.nodes[index].disk.sealed.contains_key(&event), "published before it was on disk");
+        let kind = self.events[&event].kind;
+        let known = self.relays.get_mut(&relay).unwrap();
+        let temper = known.temper.get(&kind).copied().unwrap_or(Temper::Honest);
+        let verdict = match temper {
+            _ if known.down => Verdict::Failed,
+            Temper::Silent => Verdict::Failed,
+            Temper::Refuses => Verdict::Refused,
+            Temper::RateLimits => Verdict::RateLimited,
+            Temper::Honest => Verdict::Accepted,
+        };
+        let said = format!("{temper:?}");
+        if verdict == Verdict::Accepted {
+            let known = self.relays.get_mut(&relay).unwrap();
+            if !known.events.contains(&event) {
+                known.events.push(event);
+            }
+            let fake = self.events[&event].clone();
+            let listeners: BTreeSet<usize> = self.relays[&relay]
+                .subs
+                .iter()
+                .filter(|(_, (filters, _))| filters.iter().any(|filter| matches_filter(filter, &fake)))
+                .map(|((node, _), _)| *node)
+                .collect();
+            for node in listeners {
+                self.push(node, Input::EventOpened { relay: relay.clone(), opened: fake.opened.clone(), facts: Facts::default() });
+            }
+        }
+        self.push(index, Input::PublishAnswered { relay, event, verdict, said });
+    }
+
+    fn seal(&mut self, index: usize, draft: Draft) -> Sealed {
+        let me = self.nodes[index].me;
+        let now = self.now;
+        match draft {
+            Draft::Direct(draft) => {
+                let message_id = self.fresh_id();
+                self.rumors.insert(message_id, (me, draft.clone()));
+                let event = self.wrap(message_id, draft.to);
+                let own_copy = draft.own_copy.then(|| self.wrap(message_id, me));
+                let rumor = (draft.form == Form::Nip17).then(|| Arc::from("rumor"));
+                let id = if draft.form == Form::Nip17 { message_id } else { event.id };
+                Sealed { message_id: id, event, own_copy, rumor }
+            }
+            Draft::Rewrap { id, to, .. } => {
+                let event = self.wrap(id, to);
+                Sealed { message_id: id, event, own_copy: None, rumor: Some(Arc::from("rumor")) }
+            }
+            Draft::Presence(p) => {
+                let addressable = p.vehicle == ocmesh_proto::PresenceVehicle::Addressable;
+                let opened = Opened::Presence(Presence {
+                    author: me,
+                    created_at: p.created_at,
+                    version: None,
+                    name: Some(p.name),
+                    features: p.features,
+                    forms: vec![Form::Nip17, Form::Nip04],
+                    status: p.status,
+                    next_at: Some(p.next_at),
+                    relays: p.relays,
+                });
+                let (number, tag) = if addressable { (kind::PRESENCE, ('d', "ocmesh-presence")) } else { (kind::NOTE, ('t', "ocmesh")) };
+                self.event(me, number, p.created_at, vec![(tag.0, tag.1.to_owned())], opened)
+            }
+            Draft::Profile { name, about, created_at } => {
+                let opened = Opened::Profile(Profile { author: me, created_at, name: Some(name), about: Some(about) });
+                self.event(me, kind::PROFILE, created_at, Vec::new(), opened)
+            }
+            Draft::DmRelays { relays, created_at } => {
+                let opened = Opened::RelayList(RelayList { author: me, created_at, purpose: ListPurpose::DirectMessages, relays });
+                self.event(me, kind::DM_RELAYS, created_at.max(now), Vec::new(), opened)
+            }
+            Draft::RelayList { relays, created_at } => {
+                let opened = Opened::RelayList(RelayList { author: me, created_at, purpose: ListPurpose::Read, relays });
+                self.event(me, kind::RELAY_LIST, created_at, Vec::new(), opened)
+            }
+        }
+    }
+
+    /// Any event on the wire.
+    pub(crate) fn event(&mut self, author: PubKey, kind: u16, created_at: At, tags: Vec<(char, String)>, opened: Opened) -> Sealed {
+        let id = self.fresh_id();
+        self.events.insert(id, FakeEvent { id, kind, author, created_at, tags, opened });
+        Sealed { message_id: id, event: SignedEvent { id, kind, json: Arc::from("{}") }, own_copy: None, rumor: None }
+    }
+
+    fn wrap(&mut self, message: MessageId, to: PubKey) -> SignedEvent {
+        let (author, draft) = self.rumors[&message].clone();
+        let event_id = self.fresh_id();
+        let nip17 = draft.form == Form::Nip17;
+        let id = if nip17 { message } else { event_id };
+        let body = match draft.body {
+            DraftBody::Text(text) => Body::Text(text),
+            DraftBody::Intro { name, capabilities } => Body::Intro { name: Some(name), capabilities, version: None },
+            DraftBody::Pong => Body::Pong,
+            DraftBody::Delivered(id) => Body::Delivered(id),
+            DraftBody::Read(id) => Body::Read(id),
+        };
+        let opened = Opened::Direct(Envelope {
+            id,
+            event_id,
+            author,
+            recipient: draft.to,
+            form: draft.form,
+            written_at: draft.written_at,
+            reply_to: draft.reply_to,
+            subject: draft.subject,
+            chain: draft.chain.or(Some(Chain { id, hops: 0 })),
+            body,
+        });
+        // A gift wrap is back-dated up to two days; a kind 4 tells the truth.
+        let (number, created_at) = if nip17 { (kind::WRAP, self.now.minus(2 * 86_400_000 - 1_000)) } else { (kind::LEGACY_DM, self.now) };
+        let event = FakeEvent { id: event_id, kind: number, author, created_at, tags: vec![('p', to.to_hex())], opened };
+        self.events.insert(event_id, event);
+        SignedEvent { id: event_id, kind: number, json: Arc::from("{}") }
+    }
+
+    pub(crate) fn status(&self, index: usize, id: MessageId) -> Status {
+        self.nodes[index].disk.messages[&id].status.clone()
+    }
+
+    pub(crate) fn inbox(&self, index: usize) -> Vec<&MessageRecord> {
+        self.nodes[index].disk.messages.values().filter(|m| m.direction == Direction::In).collect()
+    }
+
+    pub(crate) fn peer(&self, index: usize, other: usize) -> Option<&PeerRecord> {
+        self.nodes[index].disk.peers.get(&self.nodes[other].me)
+    }
+}
+
+fn inbound(message: &MessageRecord) -> InboundFacts {
+    InboundFacts { id: message.id, from: message.peer, form: message.form, is_read: message.read_at.is_some(), receipts: message.receipts }
+}
+
+pub(crate) fn matches_filter(filter: &Filter, event: &FakeEvent) -> bool {
+    let tag = |letter: &char, values: &Vec<String>| event.tags.iter().any(|(l, v)| l == letter && values.contains(v));
+    (filter.ids.is_empty() || filter.ids.contains(&event.id))
+        && (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
+        && (filter.authors.is_empty() || filter.authors.contains(&event.author))
+        && filter.tags.iter().all(|(letter, values)| tag(letter, values))
+        && filter.since.is_none_or(|since| event.created_at >= since)
+        && filter.until.is_none_or(|until| event.created_at <= until)
+}
+
+impl Disk {
+    fn facts(&self, opened: &Opened) -> Facts {
+        let Opened::Direct(envelope) = opened else { return Facts::default() };
+        let receipt_for =
+            match envelope.body {
+                Body::Delivered(id) | Body::Read(id) => self.messages.get(&id).filter(|m| m.direction == Direction::Out).map(|m| {
+                    StoredFacts { to: m.peer, form: m.form, event: None, kind: 0, wrapped_at: m.stored_at, status: m.status.clone() }
+                }),
+                _ => None,
+            };
+        Facts {
+            seen: self.seen.contains(&envelope.id) || self.messages.contains_key(&envelope.id),
+            parent_thread: envelope.reply_to.and_then(|id| self.messages.get(&id)).map(|m| m.thread),
+            receipt_for,
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::PutPeer(peer) => {
+                self.peers.insert(peer.pubkey, *peer);
+            }
+            Change::DropPeer(peer) => {
+                self.peers.remove(&peer);
+            }
+            Change::AddMessage(message) => {
+                self.messages.entry(message.id).or_insert(*message);
+            }
+            Change::SetStatus { id, status } => self.messages.get_mut(&id).unwrap().status = status,
+            Change::AddHistory { id, entry, .. } => self.history.entry(id).or_default().push(entry),
+            Change::SetRead { id, at } => self.messages.get_mut(&id).unwrap().read_at = Some(at),
+            Change::SetReceipts { id, receipts } => self.messages.get_mut(&id).unwrap().receipts = receipts,
+            Change::ReleaseHeld(peer) => self.messages.values_mut().filter(|m| m.peer == peer).for_each(|m| m.held = false),
+            Change::PutParcel(parcel) => {
+                self.parcels.insert((parcel.message, parcel.class), *parcel);
+            }
+            Change::DropParcel { message, class } => {
+                self.parcels.remove(&(message, class));
+            }
+            Change::PutSealed { message, event } => {
+                self.sealed.insert(event.id, message);
+            }
+            Change::PutRumor { .. } => {}
+            Change::AddSeen { id, .. } => {
+                self.seen.insert(id);
+            }
+            Change::PutRelay(relay) => {
+                self.relays.insert(relay.url.clone(), *relay);
+            }
+            Change::PutOwn(own) => self.own = *own,
+        }
+    }
+}
