@@ -33,7 +33,10 @@ pub(crate) struct FakeEvent {
 
 #[derive(Default)]
 pub(crate) struct FakeRelay {
+    /// What it has now.
     pub(crate) events: Vec<EventId>,
+    /// Everything it ever accepted.
+    pub(crate) taken: Vec<EventId>,
     pub(crate) subs: BTreeMap<(usize, Sub), (Vec<Filter>, bool)>,
     pub(crate) down: bool,
     pub(crate) temper: BTreeMap<u16, Temper>,
@@ -320,7 +323,13 @@ impl World {
         };
         let said = format!("{temper:?}");
         if verdict == Verdict::Accepted {
+            let (events, author) = (&self.events, self.events[&event].author);
             let known = self.relays.get_mut(&relay).unwrap();
+            known.taken.push(event);
+            if matches!(kind, ocmesh_proto::kind::NOTE | ocmesh_proto::kind::PRESENCE) {
+                // A new presence replaces the one before, as an addressable event does and an expiration would.
+                known.events.retain(|id| events[id].kind != kind || events[id].author != author);
+            }
             if !known.events.contains(&event) {
                 known.events.push(event);
             }
