@@ -1,1 +1,32 @@
-//! placeholder
+//! Nostr events to mesh values and back. The doors are [`open`] and [`seal`].
+//!
+//! Cryptography lives here; sockets, databases, clocks and async do not: every moment comes in as an argument. What [`open`] hands out is
+//! proof that id, signature and decryption were good. The words inside are still a stranger's.
+
+mod auth;
+pub mod backup;
+mod direct_message;
+mod event;
+mod filter;
+mod key_text;
+mod keys;
+pub mod kind;
+mod legacy;
+mod open;
+mod presence;
+mod profile;
+mod random;
+mod relay_list;
+mod seal;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use auth::sign_auth;
+pub use filter::filter_json;
+pub use key_text::{KeyText, KeyTextError, npub, parse_key};
+pub use keys::{KeyError, Keys};
+pub use open::{EVENT_BYTES_MAX, EventHead, FUTURE_MS_MAX, OpenError, event_head, open};
+pub use seal::seal;
+pub use verdict::{classify, clean_said};

@@ -1,0 +1,130 @@
+//! Private messages: a rumor in a seal in a gift wrap ([NIP-17](https://github.com/nostr-protocol/nips/blob/master/17.md),
+//! [NIP-59](https://github.com/nostr-protocol/nips/blob/master/59.md)). Only the recipient learns who wrote, and when.
+
+mod rumor;
+
+use std::sync::Arc;
+
+use ocmesh_proto::{At, Body, Chain, DirectDraft, DraftBody, Envelope, EventId, Form, MessageId, PubKey, SealRefused, Sealed, SignedEvent};
+use serde_json::json;
+
+use self::rumor::Rumor;
+use super::{bounded, chain, nip44, reachable, recipient, sendable, subject};
+use crate::{
+    event::{self, Event, Template},
+    keys::Keys,
+    kind, legacy,
+    open::OpenError,
+    presence::APP,
+    random,
+    tag::{self, Tags, tag},
+};
+
+/// Opens a checked gift wrap that is addressed to us.
+///
+/// "Clients MUST verify if pubkey of the kind:13 is the same pubkey on the kind:14, otherwise any sender can impersonate others by simply
+/// changing the pubkey on kind:14."
+pub(crate) fn open(keys: &Keys, wrap: &Event) -> Result<Envelope, OpenError> {
+    let seal = nip44::decrypt(keys, &wrap.pubkey, &wrap.content)?;
+    let seal: Event = event::object(&seal).ok_or(OpenError::BadSeal)?;
+    if seal.kind != kind::SEAL || seal.verify().is_err() {
+        return Err(OpenError::BadSeal);
+    }
+    let rumor = Rumor::parse(&nip44::decrypt(keys, &seal.pubkey, &seal.content)?)?;
+    if rumor.pubkey != seal.pubkey {
+        return Err(OpenError::AuthorMismatch);
+    }
+    let id = rumor.checked_id()?;
+    // Also for a stranger's good seal: a rumor that names others was meant for others.
+    let recipient = recipient(&rumor.tags, rumor.pubkey, keys.public())?;
+    Ok(Envelope {
+        id,
+        event_id: wrap.id,
+        author: rumor.pubkey,
+        recipient,
+        form: Form::Nip17,
+        written_at: At::from_secs(rumor.created_at),
+        reply_to: tag::parent(&rumor.tags),
+        subject: subject(&rumor.tags),
+        chain: chain(&rumor.tags),
+        body: body(rumor)?,
+    })
+}
+
+/// Frames are only read where the `app` tag says that the author meant one: a person may well write JSON to another.
+fn body(rumor: Rumor) -> Result<Body, OpenError> {
+    let is_app = tag::has(&rumor.tags, "app", APP);
+    match rumor.kind {
+        kind::APP_RUMOR if is_app => Ok(legacy::read(bounded(rumor.content)?)),
+        kind::TEXT_RUMOR if is_app && legacy::is_known_frame(&rumor.content) => Ok(legacy::read(bounded(rumor.content)?)),
+        kind::TEXT_RUMOR => Ok(Body::Text(bounded(rumor.content)?)),
+        // The file's key and type are in the tags, so they belong to what is kept.
+        kind::FILE_RUMOR => {
+            let json = json!({"type": "file", "url": rumor.content, "tags": rumor.tags}).to_string();
+            Ok(Body::Structured { kind: "file".to_owned(), json: bounded(json)? })
+        }
+        other => Err(OpenError::NotOurs(other)),
+    }
+}
+
+/// Writes the rumor, then wraps it. The message's id is the rumor's id, whatever wraps follow.
+pub(crate) fn seal(keys: &Keys, version: &str, draft: &DirectDraft, now: At) -> Result<Sealed, SealRefused> {
+    reachable(&draft.to)?;
+    let us = keys.public();
+    let (content, is_frame) = legacy::write(&draft.body, &us, draft.written_at, version);
+    sendable(&content)?;
+    let kind = if is_frame { kind::APP_RUMOR } else { kind::TEXT_RUMOR };
+    let rumor = Rumor::new(us, Template { created_at: draft.written_at.secs(), kind, tags: tags(draft, is_frame)?, content });
+    let (message_id, text) = rumor.into_text();
+    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now)?) } else { None };
+    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now)?, own_copy, rumor: Some(Arc::from(text)) })
+}
+
+fn tags(draft: &DirectDraft, is_frame: bool) -> Result<Tags, SealRefused> {
+    let mut tags = vec![tag(["p", &draft.to.to_hex()])];
+    if is_frame {
+        tags.push(tag(["app", APP]));
+    }
+    tags.extend(draft.reply_to.map(|id| tag(["e", &id.to_hex(), "", "reply"])));
+    tags.extend(draft.subject.as_deref().map(|subject| tag(["subject", subject])));
+    let chain = match (draft.chain, &draft.body) {
+        (Some(chain), _) => Some(chain),
+        // A message cannot name its own id, so a new chain gets a random one.
+        (None, DraftBody::Text(_)) => Some(Chain { id: EventId::from_bytes(random::bytes()?), hops: 0 }),
+        // Hellos and receipts are the daemon's words, not the agent's.
+        (None, _) => None,
+    };
+    tags.extend(chain.map(|chain| tag(["chain", &chain.id.to_hex(), &chain.hops.to_string()])));
+    // The same words twice in one second are two messages, and must not share an id.
+    tags.push(tag(["salt", &format!("{:016x}", u64::from_le_bytes(random::bytes()?))]));
+    Ok(tags)
+}
+
+/// The same rumor in a new seal and a new wrap, for `to`.
+pub(crate) fn rewrap(keys: &Keys, id: MessageId, rumor: &str, to: &PubKey, now: At) -> Result<Sealed, SealRefused> {
+    reachable(to)?;
+    let damaged = |_| SealRefused("the stored rumor is damaged");
+    let parsed = Rumor::parse(rumor).map_err(damaged)?;
+    if parsed.checked_id().map_err(damaged)? != id || parsed.pubkey != keys.public() {
+        return Err(SealRefused("the stored rumor belongs to another message"));
+    }
+    Ok(Sealed { message_id: id, event: wrap(keys, rumor, to, now)?, own_copy: None, rumor: Some(Arc::from(rumor)) })
+}
+
+/// Seals and wraps, each dated on its own somewhere in the last two days; the wrap is signed by a key that is thrown away.
+fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At) -> Result<SignedEvent, SealRefused> {
+    let seal = Template {
+        created_at: random::hidden_secs(now.secs())?,
+        kind: kind::SEAL,
+        tags: Vec::new(),
+        content: nip44::encrypt(keys, to, rumor)?,
+    };
+    let one_time = Keys::generate();
+    let wrap = Template {
+        created_at: random::hidden_secs(now.secs())?,
+        kind: kind::GIFT_WRAP,
+        tags: vec![tag(["p", &to.to_hex()])],
+        content: nip44::encrypt(&one_time, to, &seal.sign(keys).json)?,
+    };
+    Ok(wrap.sign(&one_time))
+}

@@ -1,0 +1,114 @@
+//! An event as NIP-01 writes it: strict reading, our own check of id and signature, and signing. Knows nothing of what a kind means.
+
+use std::{borrow::Cow, str::FromStr};
+
+use nostr::{
+    event::{Event as NostrEvent, EventId as NostrId, Kind, Signature},
+    key::PublicKey,
+    types::Timestamp,
+};
+use ocmesh_proto::{EventId, PubKey, SignedEvent};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use sha2::{Digest, Sha256};
+
+use crate::{keys::Keys, tag::Tags};
+
+/// A signed event, read but not yet checked.
+#[derive(Deserialize)]
+pub(crate) struct Event {
+    #[serde(deserialize_with = "lower_hex")]
+    pub(crate) id: EventId,
+    #[serde(deserialize_with = "lower_hex")]
+    pub(crate) pubkey: PubKey,
+    pub(crate) created_at: u64,
+    pub(crate) kind: u16,
+    pub(crate) tags: Tags,
+    pub(crate) content: String,
+    #[serde(deserialize_with = "lower_hex")]
+    sig: Signature,
+}
+
+/// Reads a JSON object, and only an object: left alone, the reader would take an array of the fields' values too.
+pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// What is wrong with an event's proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadProof {
+    Id,
+    Signature,
+}
+
+impl Event {
+    /// Checks the id against the content, then the BIP-340 signature against the id. There is no cache: an id that was good once says
+    /// nothing of the next event that claims it.
+    pub(crate) fn verify(&self) -> Result<(), BadProof> {
+        if id_of(&self.pubkey, self.created_at, self.kind, &self.tags, &self.content) != self.id {
+            return Err(BadProof::Id);
+        }
+        if !is_signed(&self.pubkey, &self.id, self.sig) {
+            return Err(BadProof::Signature);
+        }
+        Ok(())
+    }
+}
+
+/// The signature covers nothing but the id, so that is all the library is given.
+fn is_signed(author: &PubKey, id: &EventId, sig: Signature) -> bool {
+    let author = PublicKey::from_byte_array(*author.as_bytes());
+    let id = NostrId::from_byte_array(*id.as_bytes());
+    NostrEvent::new(id, author, Timestamp::zero(), Kind::from(0), [], "", sig).verify_signature()
+}
+
+/// NIP-01 spells ids, keys and signatures in lower case; a second spelling of the same event is refused.
+pub(crate) fn lower_hex<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<T, D::Error> {
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    let is_lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.parse().ok().filter(|_| is_lower).ok_or_else(|| de::Error::custom("not lower-case hexadecimal of the right length"))
+}
+
+/// The sha256 of the serialised event ([NIP-01](https://github.com/nostr-protocol/nips/blob/master/01.md)).
+pub(crate) fn id_of(author: &PubKey, created_at: u64, kind: u16, tags: &Tags, content: &str) -> EventId {
+    // Writing texts and numbers to memory cannot fail; if it did, the id would match nothing and the event would be refused.
+    let text = serde_json::to_vec(&(0u8, author, created_at, kind, tags, content)).unwrap_or_default();
+    EventId::from_bytes(Sha256::digest(text).into())
+}
+
+/// An event without author and signature: what a draft becomes.
+pub(crate) struct Template {
+    pub(crate) created_at: u64,
+    pub(crate) kind: u16,
+    pub(crate) tags: Tags,
+    pub(crate) content: String,
+}
+
+#[derive(Serialize)]
+struct SignedText<'a> {
+    id: &'a EventId,
+    pubkey: &'a PubKey,
+    created_at: u64,
+    kind: u16,
+    tags: &'a Tags,
+    content: &'a str,
+    sig: Signature,
+}
+
+impl Template {
+    /// Signs as the owner of `keys`.
+    pub(crate) fn sign(&self, keys: &Keys) -> SignedEvent {
+        let author = keys.public();
+        let id = id_of(&author, self.created_at, self.kind, &self.tags, &self.content);
+        let text = SignedText {
+            id: &id,
+            pubkey: &author,
+            created_at: self.created_at,
+            kind: self.kind,
+            tags: &self.tags,
+            content: &self.content,
+            sig: keys.signer().sign_schnorr(id.as_bytes()),
+        };
+        // As above: writing to memory cannot fail.
+        SignedEvent { id, kind: self.kind, json: serde_json::to_string(&text).unwrap_or_default().into() }
+    }
+}

@@ -1,0 +1,74 @@
+//! The frames of the Node ocmesh 0.1 and 0.2: JSON objects with a `type`, which we speak too. How they are encrypted is not known here.
+
+use ocmesh_proto::{At, Body, DraftBody, MessageId, PubKey, label, limit::NAME_CHARS_MAX};
+use serde_json::{Map, Value, json};
+
+use crate::presence::{VERSION_CHARS_MAX, features};
+
+/// Longest `type` shown, in characters; the known ones have at most 12.
+const TYPE_CHARS_MAX: usize = 48;
+/// The types the Node agents have.
+const KNOWN_TYPES: [&str; 12] =
+    ["text", "ping", "pong", "intro", "ocmesh-hello", "delivered", "read", "task", "result", "error", "profile", "file"];
+
+/// Reads the decrypted content of a message: a frame, or else plain text. Never fails: what is no frame is text.
+pub(crate) fn read(content: String) -> Body {
+    let Some((object, kind)) = parse(&content) else { return Body::Text(content) };
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let about = || text("msgId").and_then(|id| id.parse::<MessageId>().ok());
+    let read = match kind.as_str() {
+        "text" => text("body").map(|body| Body::Text(body.to_owned())),
+        "ping" => Some(Body::Ping),
+        "pong" => Some(Body::Pong),
+        "intro" => Some(Body::Intro {
+            name: text("name").and_then(|name| label::clean(name, NAME_CHARS_MAX)),
+            capabilities: features(object.get("capabilities").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)),
+            version: text("v").and_then(|version| label::clean(version, VERSION_CHARS_MAX)),
+        }),
+        "ocmesh-hello" => Some(Body::Intro {
+            name: None,
+            capabilities: Vec::new(),
+            version: text("version").and_then(|version| label::clean(version, VERSION_CHARS_MAX)),
+        }),
+        "delivered" => about().map(Body::Delivered),
+        "read" => about().map(Body::Read),
+        _ => None,
+    };
+    read.unwrap_or(Body::Structured { kind, json: content })
+}
+
+/// A JSON object with a `type` that shows something. The depth is bounded by the parser, the size by the caller.
+fn parse(content: &str) -> Option<(Map<String, Value>, String)> {
+    // Almost all text ends here, before any JSON is read.
+    if !content.trim_start().starts_with('{') {
+        return None;
+    }
+    let object: Map<String, Value> = serde_json::from_str(content).ok()?;
+    let kind = label::clean(object.get("type")?.as_str()?, TYPE_CHARS_MAX)?;
+    Some((object, kind))
+}
+
+/// The content is a frame of any type.
+pub(crate) fn is_frame(content: &str) -> bool {
+    parse(content).is_some()
+}
+
+/// The content is a frame of a type the Node agents have.
+pub(crate) fn is_known_frame(content: &str) -> bool {
+    parse(content).is_some_and(|(_, kind)| KNOWN_TYPES.contains(&kind.as_str()))
+}
+
+/// Writes what we have to say as content, and whether that is a frame (`true`) or plain text.
+pub(crate) fn write(body: &DraftBody, author: &PubKey, written_at: At, version: &str) -> (String, bool) {
+    let (ts, v) = (written_at.0, version);
+    let frame = match body {
+        DraftBody::Text(text) => return (text.clone(), is_frame(text)),
+        DraftBody::Intro { name, capabilities } => {
+            json!({"type": "intro", "name": name, "capabilities": capabilities, "from": author, "ts": ts, "v": v})
+        }
+        DraftBody::Pong => json!({"type": "pong", "ts": ts, "v": v}),
+        DraftBody::Delivered(id) => json!({"type": "delivered", "msgId": id, "ts": ts, "v": v}),
+        DraftBody::Read(id) => json!({"type": "read", "msgId": id, "ts": ts, "v": v}),
+    };
+    (frame.to_string(), true)
+}

@@ -1,0 +1,45 @@
+//! The door out: a draft of the core becomes a signed event, encrypted where it is a message. Whether and where to send it is not known here.
+
+use ocmesh_proto::{At, Draft, Form, SealRefused, Sealed, SignedEvent};
+
+use crate::{
+    direct_message::{
+        kind4::{self, Cipher},
+        nip17,
+    },
+    keys::Keys,
+    open::EVENT_BYTES_MAX,
+    presence, profile, relay_list,
+};
+
+/// Signs or seals a draft. `version` is our software version, e.g. `0.3.0`; `rumor` is the stored rumor of a [`Draft::Rewrap`] and is not
+/// looked at for anything else; `now` dates seals and wraps (which then hide it).
+///
+/// # Errors
+/// The recipient's key is not on the curve, the content is empty or too long, or the stored rumor is missing or another one's. Trying
+/// again cannot help.
+pub fn seal(keys: &Keys, version: &str, draft: &Draft, rumor: Option<&str>, now: At) -> Result<Sealed, SealRefused> {
+    let sealed = match draft {
+        Draft::Presence(draft) => plain(presence::write(draft, version).sign(keys)),
+        Draft::Profile { name, about, created_at } => plain(profile::write(name, about, version, *created_at).sign(keys)),
+        Draft::DmRelays { relays, created_at } => plain(relay_list::write_dm(relays, *created_at).sign(keys)),
+        Draft::RelayList { relays, created_at } => plain(relay_list::write_general(relays, *created_at).sign(keys)),
+        Draft::Direct(draft) => match draft.form {
+            Form::Nip17 => nip17::seal(keys, version, draft, now)?,
+            Form::Nip44 => kind4::seal(keys, version, draft, Cipher::Nip44)?,
+            Form::Nip04 => kind4::seal(keys, version, draft, Cipher::Nip04)?,
+        },
+        Draft::Rewrap { id, to, at } => {
+            let rumor = rumor.ok_or(SealRefused("the stored rumor is missing"))?;
+            nip17::rewrap(keys, *id, rumor, to, *at)?
+        }
+    };
+    if sealed.event.json.len() > EVENT_BYTES_MAX {
+        return Err(SealRefused("the content is too long"));
+    }
+    Ok(sealed)
+}
+
+fn plain(event: SignedEvent) -> Sealed {
+    Sealed { message_id: event.id, event, own_copy: None, rumor: None }
+}
