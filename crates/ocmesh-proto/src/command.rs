@@ -20,7 +20,6 @@ pub(crate) struct PendingSend {
     reply_to: Option<MessageId>,
     thread: Option<MessageId>,
     subject: Option<String>,
-    chain: Option<Chain>,
     idempotency_key: Option<String>,
 }
 
@@ -101,7 +100,6 @@ impl Mesh {
             reply_to: parent.as_ref().map(|parent| parent.id),
             thread: parent.as_ref().map(|parent| parent.thread),
             subject: request.subject.as_deref().and_then(|subject| label::clean(subject, NAME_CHARS_MAX * 2)),
-            chain,
             idempotency_key: request.idempotency.map(|idempotency| idempotency.key),
         };
         let draft = DirectDraft {
@@ -143,7 +141,7 @@ impl Mesh {
             thread: pending.thread.unwrap_or(id),
             reply_to: pending.reply_to,
             subject: pending.subject,
-            chain: pending.chain,
+            chain: sealed.chain,
             status: Status::Queued,
             idempotency_key: pending.idempotency_key,
             held: false,

@@ -15,6 +15,8 @@ pub enum Draft {
         name: String,
         /// Our description, may be empty.
         about: String,
+        /// Our features, which Node agents read as capabilities.
+        features: Vec<String>,
         /// The event's time.
         created_at: At,
     },
@@ -138,4 +140,6 @@ pub struct Sealed {
     pub own_copy: Option<SignedEvent>,
     /// The rumor as JSON (NIP-17), kept so that it can be wrapped again.
     pub rumor: Option<Arc<str>>,
+    /// The chain that the message carries.
+    pub chain: Option<Chain>,
 }

@@ -191,7 +191,7 @@ impl Mesh {
 
     fn lists_fingerprint(&self) -> String {
         let urls = |list: &[RelayUrl]| list.iter().map(RelayUrl::as_str).collect::<Vec<_>>().join(" ");
-        [self.name(), self.about(), &urls(&self.relays.dm_relays()), &urls(&self.relays.own_urls())]
+        [self.name(), self.about(), &self.features().join(" "), &urls(&self.relays.dm_relays()), &urls(&self.relays.own_urls())]
             .map(|part| part.replace('\n', " "))
             .join("\t")
     }
@@ -212,8 +212,8 @@ impl Mesh {
         self.announcer.lists_at = Some(self.now);
         let created_at = self.next_created_at();
         let dm_relays = self.relays.dm_relays();
-        let (name, about) = (self.name().to_owned(), self.about().to_owned());
-        self.seal(Job::Announcement(Published::Profile), Draft::Profile { name, about, created_at });
+        let (name, about, features) = (self.name().to_owned(), self.about().to_owned(), self.features().to_vec());
+        self.seal(Job::Announcement(Published::Profile), Draft::Profile { name, about, features, created_at });
         if !dm_relays.is_empty() {
             self.seal(Job::Announcement(Published::DmRelays), Draft::DmRelays { relays: dm_relays, created_at });
         }

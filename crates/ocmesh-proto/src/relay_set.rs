@@ -288,7 +288,7 @@ impl Mesh {
         let since = good_at.map(|at| at.min(self.now).minus(LOOK_BACK_MS));
         let to_me =
             |kind: u16| Filter { kinds: vec![kind], tags: BTreeMap::from([('p', vec![self.me.to_hex()])]), since, ..Filter::default() };
-        let (wraps, legacy) = (vec![to_me(kind::WRAP)], vec![to_me(kind::LEGACY_DM)]);
+        let (wraps, legacy) = (vec![to_me(kind::GIFT_WRAP)], vec![to_me(kind::LEGACY_DIRECT)]);
         let presence = presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[]);
         for (sub, filters) in [(Sub::Wraps, wraps), (Sub::Legacy, legacy), (Sub::Presence, presence)] {
             self.subscribe(url, sub, filters, true);

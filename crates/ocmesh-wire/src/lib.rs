@@ -10,7 +10,6 @@ mod event;
 mod filter;
 mod key_text;
 mod keys;
-pub mod kind;
 mod legacy;
 mod open;
 mod presence;
@@ -22,6 +21,8 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod verdict;
+
+use ocmesh_proto::kind;
 
 pub use auth::sign_auth;
 pub use filter::filter_json;

@@ -25,8 +25,8 @@ pub(crate) fn read(event: &Event) -> Option<Profile> {
     })
 }
 
-/// Writes our profile. `app` and `v` are what Node agents look at.
-pub(crate) fn write(name: &str, about: &str, version: &str, created_at: At) -> Template {
-    let content = json!({"name": name, "about": about, "bot": true, "app": APP, "v": version}).to_string();
+/// Writes our profile. `app`, `v` and `capabilities` are what Node agents look at.
+pub(crate) fn write(name: &str, about: &str, features: &[String], version: &str, created_at: At) -> Template {
+    let content = json!({"name": name, "about": about, "bot": true, "app": APP, "v": version, "capabilities": features}).to_string();
     Template { created_at: created_at.secs(), kind: kind::PROFILE, tags: Vec::new(), content }
 }

@@ -21,7 +21,9 @@ use crate::{
 pub fn seal(keys: &Keys, version: &str, draft: &Draft, rumor: Option<&str>, now: At) -> Result<Sealed, SealRefused> {
     let sealed = match draft {
         Draft::Presence(draft) => plain(presence::write(draft, version).sign(keys)),
-        Draft::Profile { name, about, created_at } => plain(profile::write(name, about, version, *created_at).sign(keys)),
+        Draft::Profile { name, about, features, created_at } => {
+            plain(profile::write(name, about, features, version, *created_at).sign(keys))
+        }
         Draft::DmRelays { relays, created_at } => plain(relay_list::write_dm(relays, *created_at).sign(keys)),
         Draft::RelayList { relays, created_at } => plain(relay_list::write_general(relays, *created_at).sign(keys)),
         Draft::Direct(draft) => match draft.form {
@@ -41,5 +43,5 @@ pub fn seal(keys: &Keys, version: &str, draft: &Draft, rumor: Option<&str>, now:
 }
 
 fn plain(event: SignedEvent) -> Sealed {
-    Sealed { message_id: event.id, event, own_copy: None, rumor: None }
+    Sealed { message_id: event.id, event, own_copy: None, rumor: None, chain: None }
 }

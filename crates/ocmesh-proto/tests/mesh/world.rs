@@ -358,11 +358,11 @@ impl World {
                 let own_copy = draft.own_copy.then(|| self.wrap(message_id, me));
                 let rumor = (draft.form == Form::Nip17).then(|| Arc::from("rumor"));
                 let id = if draft.form == Form::Nip17 { message_id } else { event.id };
-                Sealed { message_id: id, event, own_copy, rumor }
+                Sealed { message_id: id, event, own_copy, rumor, chain: draft.chain }
             }
             Draft::Rewrap { id, to, .. } => {
                 let event = self.wrap(id, to);
-                Sealed { message_id: id, event, own_copy: None, rumor: Some(Arc::from("rumor")) }
+                Sealed { message_id: id, event, own_copy: None, rumor: Some(Arc::from("rumor")), chain: None }
             }
             Draft::Presence(p) => {
                 let addressable = p.vehicle == ocmesh_proto::PresenceVehicle::Addressable;
@@ -380,7 +380,7 @@ impl World {
                 let (number, tag) = if addressable { (kind::PRESENCE, ('d', "ocmesh-presence")) } else { (kind::NOTE, ('t', "ocmesh")) };
                 self.event(me, number, p.created_at, vec![(tag.0, tag.1.to_owned())], opened)
             }
-            Draft::Profile { name, about, created_at } => {
+            Draft::Profile { name, about, created_at, .. } => {
                 let opened = Opened::Profile(Profile { author: me, created_at, name: Some(name), about: Some(about) });
                 self.event(me, kind::PROFILE, created_at, Vec::new(), opened)
             }
@@ -399,7 +399,7 @@ impl World {
     pub(crate) fn event(&mut self, author: PubKey, kind: u16, created_at: At, tags: Vec<(char, String)>, opened: Opened) -> Sealed {
         let id = self.fresh_id();
         self.events.insert(id, FakeEvent { id, kind, author, created_at, tags, opened });
-        Sealed { message_id: id, event: SignedEvent { id, kind, json: Arc::from("{}") }, own_copy: None, rumor: None }
+        Sealed { message_id: id, event: SignedEvent { id, kind, json: Arc::from("{}") }, own_copy: None, rumor: None, chain: None }
     }
 
     fn wrap(&mut self, message: MessageId, to: PubKey) -> SignedEvent {
@@ -427,7 +427,8 @@ impl World {
             body,
         });
         // A gift wrap is back-dated up to two days; a kind 4 tells the truth.
-        let (number, created_at) = if nip17 { (kind::WRAP, self.now.minus(2 * 86_400_000 - 1_000)) } else { (kind::LEGACY_DM, self.now) };
+        let (number, created_at) =
+            if nip17 { (kind::GIFT_WRAP, self.now.minus(2 * 86_400_000 - 1_000)) } else { (kind::LEGACY_DIRECT, self.now) };
         let event = FakeEvent { id: event_id, kind: number, author, created_at, tags: vec![('p', to.to_hex())], opened };
         self.events.insert(event_id, event);
         SignedEvent { id: event_id, kind: number, json: Arc::from("{}") }

@@ -46,7 +46,7 @@ pub(crate) fn seal(keys: &Keys, version: &str, draft: &DirectDraft, cipher: Ciph
     let mut tags = vec![tag(["p", &draft.to.to_hex()])];
     tags.extend(draft.reply_to.map(|id| tag(["e", &id.to_hex()])));
     let event = Template { created_at: draft.written_at.secs(), kind: kind::LEGACY_DIRECT, tags, content }.sign(keys);
-    Ok(Sealed { message_id: event.id, event, own_copy: None, rumor: None })
+    Ok(Sealed { message_id: event.id, event, own_copy: None, rumor: None, chain: None })
 }
 
 /// The two payloads a kind 4 event may carry.

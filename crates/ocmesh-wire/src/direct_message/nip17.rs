@@ -74,19 +74,6 @@ pub(crate) fn seal(keys: &Keys, version: &str, draft: &DirectDraft, now: At) -> 
     let (content, is_frame) = legacy::write(&draft.body, &us, draft.written_at, version);
     sendable(&content)?;
     let kind = if is_frame { kind::APP_RUMOR } else { kind::TEXT_RUMOR };
-    let rumor = Rumor::new(us, Template { created_at: draft.written_at.secs(), kind, tags: tags(draft, is_frame)?, content });
-    let (message_id, text) = rumor.into_text();
-    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now)?) } else { None };
-    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now)?, own_copy, rumor: Some(Arc::from(text)) })
-}
-
-fn tags(draft: &DirectDraft, is_frame: bool) -> Result<Tags, SealRefused> {
-    let mut tags = vec![tag(["p", &draft.to.to_hex()])];
-    if is_frame {
-        tags.push(tag(["app", APP]));
-    }
-    tags.extend(draft.reply_to.map(|id| tag(["e", &id.to_hex(), "", "reply"])));
-    tags.extend(draft.subject.as_deref().map(|subject| tag(["subject", subject])));
     let chain = match (draft.chain, &draft.body) {
         (Some(chain), _) => Some(chain),
         // A message cannot name its own id, so a new chain gets a random one.
@@ -94,6 +81,20 @@ fn tags(draft: &DirectDraft, is_frame: bool) -> Result<Tags, SealRefused> {
         // Hellos and receipts are the daemon's words, not the agent's.
         (None, _) => None,
     };
+    let tags = tags(draft, is_frame, chain)?;
+    let rumor = Rumor::new(us, Template { created_at: draft.written_at.secs(), kind, tags, content });
+    let (message_id, text) = rumor.into_text();
+    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now)?) } else { None };
+    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now)?, own_copy, rumor: Some(Arc::from(text)), chain })
+}
+
+fn tags(draft: &DirectDraft, is_frame: bool, chain: Option<Chain>) -> Result<Tags, SealRefused> {
+    let mut tags = vec![tag(["p", &draft.to.to_hex()])];
+    if is_frame {
+        tags.push(tag(["app", APP]));
+    }
+    tags.extend(draft.reply_to.map(|id| tag(["e", &id.to_hex(), "", "reply"])));
+    tags.extend(draft.subject.as_deref().map(|subject| tag(["subject", subject])));
     tags.extend(chain.map(|chain| tag(["chain", &chain.id.to_hex(), &chain.hops.to_string()])));
     // The same words twice in one second are two messages, and must not share an id.
     tags.push(tag(["salt", &format!("{:016x}", u64::from_le_bytes(random::bytes()?))]));
@@ -108,7 +109,7 @@ pub(crate) fn rewrap(keys: &Keys, id: MessageId, rumor: &str, to: &PubKey, now: 
     if parsed.checked_id().map_err(damaged)? != id || parsed.pubkey != keys.public() {
         return Err(SealRefused("the stored rumor belongs to another message"));
     }
-    Ok(Sealed { message_id: id, event: wrap(keys, rumor, to, now)?, own_copy: None, rumor: Some(Arc::from(rumor)) })
+    Ok(Sealed { message_id: id, event: wrap(keys, rumor, to, now)?, own_copy: None, rumor: Some(Arc::from(rumor)), chain: None })
 }
 
 /// Seals and wraps, each dated on its own somewhere in the last two days; the wrap is signed by a key that is thrown away.
