@@ -1,1 +1,51 @@
-//! placeholder
+//! The Local API as types: every call, one route table, and (feature `client`) a small typed client. No server, no mesh rules.
+//!
+//! Keys are `snake_case`, times are RFC 3339 in UTC, ids and public keys are lower-case hexadecimal.
+
+#[cfg(feature = "client")]
+mod client;
+mod endpoint;
+mod error;
+mod events;
+mod identity;
+mod messages;
+mod outbox;
+mod peers;
+mod relays;
+pub mod route;
+mod send;
+mod status;
+
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError, EventStream, Page};
+pub use endpoint::Endpoint;
+pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use events::{Event, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+pub use identity::{Identity, IdentityPatch};
+pub use messages::{HistoryLine, Marked, Message, MessageDetail, MessagesQuery, ReadRequest};
+pub use outbox::{Hop, OutboxEntry, OutboxQuery};
+pub use peers::{AddPeerRequest, Peer, PeerPatch, PeersQuery};
+pub use relays::{AddRelayRequest, RelayStatus};
+pub use route::{Method, ROUTES, Route, Scope};
+pub use send::{SendRequest, Sent};
+pub use status::{Done, Health, OutboxCounts, StatusReport};
+
+/// Entries in a list when `limit` is not given.
+pub const LIMIT_DEFAULT: u32 = 100;
+/// Most entries in one page: a page of full messages stays within a few MiB.
+pub const LIMIT_MAX: u32 = 1_000;
+/// Longest `wait` of a long poll, in seconds: below the idle timeout of common HTTP clients.
+pub const WAIT_SECONDS_MAX: u32 = 60;
+/// Most ids in one `POST /messages/read`: one transaction that holds the store for a few milliseconds only.
+pub const READ_IDS_MAX: usize = 1_000;
+/// Largest request body, in bytes. A message has at most 4,096 characters; ids for a full page take 67 KiB.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Tells an absent key from `null`: absent leaves as it is, `null` removes.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}

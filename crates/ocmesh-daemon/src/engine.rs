@@ -1,5 +1,178 @@
-//! The mesh task: one owner of the core and of the writing store.
+//! The mesh task: one owner of the core and of the writing store, fed by the relay pool and the Local API.
 
 mod ask;
+mod facts;
+mod ingest;
+mod journal;
+mod recent;
+mod task;
+mod view;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+};
+
+use ocmesh_proto::{At, Mesh, Policy};
+use ocmesh_relay::{Authenticator, Pool, PoolConfig, Tuning};
+use ocmesh_store::{ReadError, Store};
+use ocmesh_wire::Keys;
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc, watch},
+};
 
 pub use ask::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View};
+
+use self::{ingest::Ingest, recent::Recent, task::MeshTask};
+use crate::{clock::Clock, shutdown::StopToken};
+
+/// Questions waiting at most: more callers than that are told the daemon is busy.
+const QUESTIONS_MAX: usize = 1_024;
+/// Opened events waiting for the mesh; full stops the ingest thread, then the sockets.
+const INPUTS_MAX: usize = 1_024;
+/// Notices a slow listener may be behind before it must resume from the store.
+const NOTICES_MAX: usize = 1_024;
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// Our key.
+    pub keys: Arc<Keys>,
+    /// The writing store.
+    pub store: Store,
+    /// The owner's wishes.
+    pub policy: Policy,
+    /// The clock.
+    pub clock: Clock,
+    /// Ends the engine, with a goodbye.
+    pub stop: StopToken,
+    /// Our version, as presence tells it.
+    pub version: &'static str,
+}
+
+/// A running engine.
+pub struct Engine {
+    handle: MeshHandle,
+    pool: Pool,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store cannot be read.
+    #[error("the database cannot be read")]
+    Store(#[from] ReadError),
+    /// No thread.
+    #[error("the system gives no thread")]
+    Thread(#[from] io::Error),
+}
+
+/// Tells the relay engine that the machine slept or the network changed. Cheap to clone.
+#[derive(Clone)]
+pub struct Waker(Pool);
+
+impl Waker {
+    /// Looks at every connection now: dials at once, and probes what seems open.
+    pub fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+struct AuthKeys {
+    keys: Arc<Keys>,
+    clock: Clock,
+}
+
+impl Authenticator for AuthKeys {
+    fn sign_auth(&self, relay: &str, challenge: &str) -> Option<String> {
+        Some(ocmesh_wire::sign_auth(&self.keys, relay, challenge, self.clock.now()))
+    }
+}
+
+impl Engine {
+    /// Loads the mesh and starts its threads. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the system gives no thread.
+    pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
+        let EngineParts { keys, store, policy, clock, stop, version } = parts;
+        let now = clock.now();
+        let snapshot = store.load()?;
+        let mesh = Mesh::new(keys.public(), policy.clone(), snapshot, seed(now), now);
+        let authenticator = Arc::new(AuthKeys { keys: Arc::clone(&keys), clock: clock.clone() });
+        let user_agent = format!("ocmesh/{version}");
+        let (pool, events) = Pool::start(PoolConfig { authenticator, user_agent, tuning: Tuning::default() });
+        let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
+        let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
+        let (notices, _) = broadcast::channel(NOTICES_MAX);
+        let first_view = Arc::new(view::of(&mesh, &pool, 0, None));
+        let (view, seen) = watch::channel(first_view);
+        let recent = Arc::new(Mutex::new(Recent::default()));
+        let handle = MeshHandle::new(ask, seen, notices.clone());
+        let ingest = Ingest { keys: Arc::clone(&keys), clock: clock.clone(), recent: Arc::clone(&recent), inputs: inputs_in };
+        let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
+        let task = MeshTask {
+            mesh,
+            store,
+            keys,
+            policy,
+            version,
+            clock,
+            pool: pool.clone(),
+            recent,
+            questions,
+            inputs,
+            view,
+            notices,
+            stop,
+            waiting: BTreeMap::new(),
+            next_command: 0,
+            told_to_stop: false,
+            failed_messages: 0,
+            prune_at: now,
+            finished: false,
+        };
+        let runtime = Handle::current();
+        let threads = vec![
+            thread::Builder::new().name("ingest".to_owned()).spawn(move || ingest.run(events))?,
+            thread::Builder::new().name("mesh".to_owned()).spawn(move || {
+                let _ended = ended;
+                task.run(&runtime);
+            })?,
+        ];
+        Ok(Self { handle, pool, threads })
+    }
+
+    /// The Local API's way in.
+    #[must_use]
+    pub fn handle(&self) -> MeshHandle {
+        self.handle.clone()
+    }
+
+    /// The way to say that the machine slept.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.pool.clone())
+    }
+
+    /// Waits until the goodbye is said and the store is closed. Ends only after the stop token is cancelled.
+    pub fn join(self) {
+        drop(self.pool);
+        for thread in self.threads {
+            // A thread that panicked has said so in the log; the other one still ends.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Jitter's seed: different for every agent and start, so that a fleet does not move in step. Falls back to the time.
+fn seed(now: At) -> u64 {
+    let mut bytes = [0u8; 8];
+    if getrandom::fill(&mut bytes).is_err() {
+        return now.0;
+    }
+    u64::from_le_bytes(bytes)
+}

@@ -1,1 +1,27 @@
-//! placeholder
+//! One websocket per Nostr relay, kept alive and never silently deaf. Knows no mesh rules, checks no signatures, keeps nothing on disk.
+//!
+//! Start with [`Pool::start`]; everything a relay does comes back as a [`PoolEvent`] on one bounded channel.
+
+mod auth;
+mod backoff;
+mod connection;
+mod desk;
+mod dial;
+mod filter;
+mod frame;
+mod info;
+mod pool;
+mod publish;
+mod report;
+mod status;
+mod subscription;
+mod text;
+mod tuning;
+
+pub use auth::Authenticator;
+pub use info::{RelayInfo, RelayLimitation};
+pub use pool::{ConnectOptions, Pool, PoolConfig};
+pub use publish::{Lane, PublishOutcome};
+pub use report::PoolEvent;
+pub use status::{AuthState, LinkState, RelayStatus};
+pub use tuning::Tuning;

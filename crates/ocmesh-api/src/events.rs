@@ -1,0 +1,128 @@
+//! `GET /events`: server-sent events. The id of an event is its number in the store; `Last-Event-ID` resumes after it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Health, Message};
+
+/// Something that happened. In the stream the variant is the event's name and its fields are the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+#[schema(example = json!(Event::example()))]
+pub enum Event {
+    /// A message arrived.
+    Message(Box<Message>),
+    /// A peer changed.
+    Peer(PeerEvent),
+    /// A message stands elsewhere now.
+    Receipt(ReceiptEvent),
+    /// A relay changed.
+    Relay(RelayEvent),
+    /// Our own profile or health changed.
+    Status(StatusEvent),
+}
+
+impl Event {
+    /// The event's name: `message peer receipt relay status`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "message",
+            Self::Peer(_) => "peer",
+            Self::Receipt(_) => "receipt",
+            Self::Relay(_) => "relay",
+            Self::Status(_) => "status",
+        }
+    }
+
+    /// The data as JSON, on one line.
+    ///
+    /// # Errors
+    /// None in practice: every field is a plain value.
+    pub fn data(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Message(data) => serde_json::to_string(data),
+            Self::Peer(data) => serde_json::to_string(data),
+            Self::Receipt(data) => serde_json::to_string(data),
+            Self::Relay(data) => serde_json::to_string(data),
+            Self::Status(data) => serde_json::to_string(data),
+        }
+    }
+
+    /// The reverse of [`Self::name`] and [`Self::data`]; `None` for a name from a newer version.
+    ///
+    /// # Errors
+    /// The data does not fit the name.
+    pub fn parse(name: &str, data: &str) -> Result<Option<Self>, serde_json::Error> {
+        Ok(Some(match name {
+            "message" => Self::Message(serde_json::from_str(data)?),
+            "peer" => Self::Peer(serde_json::from_str(data)?),
+            "receipt" => Self::Receipt(serde_json::from_str(data)?),
+            "relay" => Self::Relay(serde_json::from_str(data)?),
+            "status" => Self::Status(serde_json::from_str(data)?),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// A sample for the documentation.
+    #[must_use]
+    pub fn example() -> Self {
+        Self::Receipt(ReceiptEvent {
+            id: crate::Sent::example().id,
+            direction: "out".to_owned(),
+            status: "delivered".to_owned(),
+            at: "2026-11-23T12:57:01.250Z".to_owned(),
+            reason: None,
+        })
+    }
+}
+
+/// A peer changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerEvent {
+    /// Which, hex.
+    pub pubkey: String,
+    /// What about it: `discovered handshaked online offline trust described forgotten`.
+    pub change: String,
+    /// When.
+    pub at: String,
+}
+
+/// A message stands elsewhere now: a relay's OK, a receipt, a failure; or, `in`, our agent acknowledged it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptEvent {
+    /// Which message.
+    pub id: String,
+    /// `out` for our messages, `in` for one our agent acknowledged.
+    pub direction: String,
+    /// `queued relayed delivered read failed`.
+    pub status: String,
+    /// When.
+    pub at: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// A relay changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RelayEvent {
+    /// Which.
+    pub url: String,
+    /// How it stands now; `gone` when it is no longer used.
+    pub state: String,
+    /// When it changed.
+    pub at: String,
+}
+
+/// Our own profile or health changed. See `GET /status` and `GET /identity`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusEvent {
+    /// How we are doing now.
+    pub state: Health,
+    /// Our name.
+    pub name: String,
+    /// What we say we are doing: `online busy quiet offline`.
+    pub status: String,
+    /// When it changed.
+    pub at: String,
+}

@@ -1,0 +1,95 @@
+//! What the core cannot hold in memory, looked up in the store inside the open transaction.
+
+use ocmesh_proto::{At, Body, Command, Facts, Idempotency, Opened, Recipient, SendRequest, time::DAY};
+use ocmesh_store::{ReadError, Store};
+
+use super::ask::{Ask, AskError};
+
+/// How long an idempotency key stands for its first call.
+const IDEMPOTENCY_MS: u64 = 7 * DAY;
+/// Unread messages marked by one "all" at a time: one transaction's worth.
+const MARK_ALL_MAX: usize = 10_000;
+
+/// Facts about an event that came in.
+pub(crate) fn of_event(store: &Store, opened: &Opened) -> Result<Facts, ReadError> {
+    let Opened::Direct(envelope) = opened else { return Ok(Facts::default()) };
+    let parent_thread = envelope.reply_to.map(|parent| store.thread_of(&parent)).transpose()?.flatten();
+    let receipt_for = match envelope.body {
+        Body::Delivered(message) | Body::Read(message) => store.stored_facts(&message)?,
+        _ => None,
+    };
+    Ok(Facts { seen: store.is_seen(&envelope.id)?, parent_thread, receipt_for })
+}
+
+/// Why a question did not become commands.
+pub(crate) enum NotAsked {
+    /// The caller's mistake.
+    Refused(AskError),
+    /// The store cannot read.
+    Store(ReadError),
+}
+
+impl From<ReadError> for NotAsked {
+    fn from(error: ReadError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Turns a question into commands for the core, in order; the last one's answer is the question's.
+pub(crate) fn commands(store: &Store, ask: Ask, now: At) -> Result<Vec<Command>, NotAsked> {
+    Ok(vec![match ask {
+        Ask::Send { to, content, reply_to, subject, idempotency_key } => {
+            let to = recipient(&to)?;
+            let reply_to = match reply_to {
+                None => None,
+                Some(id) => Some(store.parent_facts(&id)?.ok_or(NotAsked::Refused(AskError::ParentUnknown(id)))?),
+            };
+            let idempotency = match idempotency_key {
+                None => None,
+                Some(key) => {
+                    let earlier = store.earlier_send(&key, now.minus(IDEMPOTENCY_MS), &content)?;
+                    Some(Idempotency { key, earlier })
+                }
+            };
+            Command::Send(SendRequest { to, content, reply_to, subject, idempotency })
+        }
+        Ask::MarkRead(mut ids) => {
+            ids.sort_unstable();
+            ids.dedup(); // Each message is marked, and receipted, once.
+            Command::MarkRead { messages: store.inbound_facts(&ids)? }
+        }
+        Ask::MarkAllRead => Command::MarkRead { messages: store.unread_facts(MARK_ALL_MAX)? },
+        Ask::AddPeer { peer, petname } => {
+            let key = ocmesh_wire::parse_key(&peer).map_err(|_| NotAsked::Refused(AskError::NotAKey(peer)))?;
+            Command::AddPeer { peer: key.pubkey, hints: key.relays, petname }
+        }
+        Ask::SetPeer { peer, trust, petname } => {
+            let trust = trust.map(|trust| Command::SetTrust { peer, trust });
+            let petname = petname.map(|petname| Command::SetPetname { peer, petname });
+            return Ok(trust.into_iter().chain(petname).collect());
+        }
+        Ask::ForgetPeer(peer) => Command::ForgetPeer { peer },
+        Ask::Cancel(id) => Command::CancelMessage { id },
+        Ask::Retry(id) => Command::RetryMessage { id, stored: store.stored_facts(&id)? },
+        Ask::AddRelay(relay) => Command::AddRelay { relay },
+        Ask::RemoveRelay(relay) => Command::RemoveRelay { relay },
+        Ask::SetIdentity { name, about, features, status } => Command::SetIdentity { name, about, features, status },
+    }])
+}
+
+/// A key in any spelling, else a name. What looks like a key but is none is not taken for a name.
+fn recipient(text: &str) -> Result<Recipient, NotAsked> {
+    let text = text.trim();
+    if let Ok(key) = ocmesh_wire::parse_key(text) {
+        return Ok(Recipient::Key(key.pubkey));
+    }
+    let lower = text.to_ascii_lowercase();
+    let hexlike = text.len() >= 60 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let keylike = ["npub1", "nprofile1", "nsec1", "nostr:"].iter().any(|start| lower.starts_with(start));
+    if text.is_empty() || hexlike || keylike {
+        // A pasted secret must not come back in an error or a log.
+        let shown = if lower.contains("nsec1") { "nsec…".to_owned() } else { text.chars().take(80).collect() };
+        return Err(NotAsked::Refused(AskError::NotAKey(shown)));
+    }
+    Ok(Recipient::Name(text.into()))
+}

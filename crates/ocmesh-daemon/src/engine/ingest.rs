@@ -1,0 +1,130 @@
+//! From the relay pool to the mesh: every event is verified and opened here, before anything else looks at it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ocmesh_proto::{EventId, Input, Link, RelayInfo, RelayUrl, Sub, Verdict};
+use ocmesh_relay::{PoolEvent, PublishOutcome};
+use ocmesh_wire::Keys;
+use tokio::sync::mpsc;
+
+use super::recent::Recent;
+use crate::clock::Clock;
+
+/// Turns pool events into inputs, on a thread of its own: verification is the daemon's main use of the processor.
+pub(crate) struct Ingest {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: Clock,
+    pub(crate) recent: Arc<Mutex<Recent>>,
+    /// Bounded: when the mesh is slow, this thread waits, then the pool, then the sockets.
+    pub(crate) inputs: mpsc::Sender<Input>,
+}
+
+impl Ingest {
+    /// Runs until the pool or the mesh is gone.
+    pub(crate) fn run(self, mut events: mpsc::Receiver<PoolEvent>) {
+        while let Some(event) = events.blocking_recv() {
+            if let Some(input) = self.read(event)
+                && self.inputs.blocking_send(input).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    fn read(&self, event: PoolEvent) -> Option<Input> {
+        match event {
+            PoolEvent::Event { relay, json, id, .. } => self.open(&relay, &json, &id),
+            PoolEvent::Connecting { relay } => link(&relay, Link::Connecting),
+            PoolEvent::Open { relay } => {
+                tracing::info!(%relay, "relay connected");
+                link(&relay, Link::Open)
+            }
+            PoolEvent::Down { relay, why } => {
+                tracing::info!(%relay, why, "relay not connected");
+                link(&relay, Link::Down { why })
+            }
+            PoolEvent::Described { relay, info } => Some(Input::RelayDescribed { relay: url(&relay)?, info: describe(&info) }),
+            PoolEvent::CaughtUp { relay, sub } => {
+                tracing::debug!(%relay, %sub, "caught up");
+                Some(Input::CaughtUp { relay: url(&relay)?, sub: sub.parse().ok()? })
+            }
+            PoolEvent::Closed { relay, sub, said } => {
+                tracing::info!(%relay, %sub, said, "relay closed a subscription");
+                let sub: Sub = sub.parse().ok()?;
+                Some(Input::SubscriptionClosed { relay: url(&relay)?, sub, said })
+            }
+            PoolEvent::Answered { relay, event_id, outcome, said } => {
+                let verdict = match outcome {
+                    PublishOutcome::Ok { accepted } => ocmesh_wire::classify(accepted, &said),
+                    PublishOutcome::TimedOut | PublishOutcome::ConnectionLost | PublishOutcome::NotConnected => Verdict::Failed,
+                };
+                if verdict != Verdict::Accepted {
+                    tracing::info!(%relay, event = short(&event_id), ?verdict, said, "relay did not take an event");
+                }
+                Some(Input::PublishAnswered { relay: url(&relay)?, event: event_id.parse().ok()?, verdict, said })
+            }
+            PoolEvent::Authenticated { relay } => {
+                tracing::info!(%relay, "relay knows us now");
+                Some(Input::Authenticated { relay: url(&relay)? })
+            }
+            PoolEvent::AuthRefused { relay, said } => {
+                tracing::info!(%relay, said, "relay refused our authentication");
+                None
+            }
+            PoolEvent::Notice { relay, said } => {
+                tracing::info!(%relay, said, "relay notice");
+                None
+            }
+        }
+    }
+
+    fn open(&self, relay: &str, json: &str, claimed_id: &str) -> Option<Input> {
+        let id: EventId = claimed_id.parse().ok()?;
+        if self.recent().contains(id.as_bytes()) {
+            return None;
+        }
+        match ocmesh_wire::open(&self.keys, json, self.clock.now()) {
+            Ok(opened) => {
+                // The id was recomputed from the content inside `open`, so it is the claimed one.
+                self.recent().insert(*id.as_bytes());
+                Some(Input::EventOpened { relay: url(relay)?, opened, facts: ocmesh_proto::Facts::default() })
+            }
+            Err(error) => {
+                if error.shows_lying_relay() {
+                    tracing::warn!(relay, event = short(claimed_id), %error, "relay sent a forged event");
+                } else {
+                    tracing::debug!(relay, event = short(claimed_id), %error, "event left aside");
+                }
+                None
+            }
+        }
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        // A poisoned set is still a set of verified ids.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first digits of an id: enough to find it in a log.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn url(text: &str) -> Option<RelayUrl> {
+    RelayUrl::parse(text).ok()
+}
+
+fn link(relay: &str, link: Link) -> Option<Input> {
+    Some(Input::RelayChanged { relay: url(relay)?, link })
+}
+
+fn describe(info: &ocmesh_relay::RelayInfo) -> RelayInfo {
+    let says = |flag: Option<bool>| flag == Some(true);
+    RelayInfo {
+        expires_events: info.supported_nips.contains(&40),
+        auth_required: says(info.limitation.auth_required),
+        payment_required: says(info.limitation.payment_required),
+        restricted_writes: says(info.limitation.restricted_writes),
+    }
+}

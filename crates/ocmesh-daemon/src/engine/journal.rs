@@ -1,0 +1,33 @@
+//! What the log tells of the mesh: who was found, who answered, where messages stand. Never what they say.
+
+use ocmesh_proto::{Mesh, Notice, PeerChange};
+
+/// Writes one notice to the log.
+pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
+    match notice {
+        Notice::PeerChanged { peer, what } => {
+            let record = mesh.peer(peer);
+            let name = record.and_then(|record| record.name.as_deref()).unwrap_or("");
+            let npub = ocmesh_wire::npub(peer);
+            match what {
+                PeerChange::Discovered => tracing::info!(%npub, name, "peer discovered"),
+                PeerChange::Handshaked => tracing::info!(%npub, name, "peer handshaked"),
+                PeerChange::Online => tracing::info!(%npub, name, "peer online"),
+                PeerChange::Offline => tracing::info!(%npub, name, "peer offline"),
+                PeerChange::Trust => {
+                    let trust = record.map_or("", |record| record.trust.as_str());
+                    tracing::info!(%npub, name, trust, "peer trust changed");
+                }
+                PeerChange::Described => tracing::debug!(%npub, name, "peer described itself"),
+                PeerChange::Forgotten => tracing::info!(%npub, "peer forgotten"),
+            }
+        }
+        Notice::MessageArrived { id, from, trust, held } => {
+            tracing::info!(%id, from = ocmesh_wire::npub(from), trust = trust.as_str(), held, "message arrived");
+        }
+        Notice::MessageMoved { id, status } => tracing::info!(%id, status = status.as_str(), "message moved"),
+        Notice::MessageRead { id } => tracing::debug!(%id, "message acknowledged"),
+        Notice::RelayChanged { relay } => tracing::debug!(%relay, "relay changed"),
+        Notice::OwnChanged => tracing::info!("own profile changed"),
+    }
+}

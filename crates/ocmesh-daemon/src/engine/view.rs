@@ -1,0 +1,92 @@
+//! The [`View`]: what the daemon knows without asking the store, put together from the core and the relay pool.
+
+use std::time::UNIX_EPOCH;
+
+use ocmesh_proto::{At, Mesh, RelayStanding, RelayUrl};
+use ocmesh_relay::{AuthState, LinkState, Pool, RelayStatus};
+
+use super::ask::{RelayView, View};
+
+/// Builds a view; `failed` counts messages given up since the start.
+pub(crate) fn of(mesh: &Mesh, pool: &Pool, failed: u64, store_failing: Option<String>) -> View {
+    let (peers, peers_online) = mesh.peer_counts();
+    let (outbox_waiting, outbox_relayed) = mesh.outbox_counts();
+    let mut relays = relays(mesh, pool);
+    let order = mesh.own_relays();
+    relays.sort_by_key(|relay| (order.iter().position(|own| *own == relay.url).unwrap_or(usize::MAX), relay.url.clone()));
+    let warnings = warnings(&relays, store_failing.as_deref());
+    View {
+        name: mesh.name().to_owned(),
+        about: mesh.about().to_owned(),
+        features: mesh.features().to_vec(),
+        status: mesh.status(),
+        relays,
+        dm_relays: mesh.dm_relays(),
+        outbox_waiting,
+        outbox_relayed,
+        outbox_failed: failed,
+        peers,
+        peers_online,
+        warnings,
+        store_failing,
+    }
+}
+
+fn relays(mesh: &Mesh, pool: &Pool) -> Vec<RelayView> {
+    let one = |status: RelayStatus| {
+        let url = RelayUrl::parse(&status.relay).ok()?;
+        let standing = mesh.relay_standing(&url)?;
+        Some(relay(url, &standing, status))
+    };
+    pool.status().into_iter().filter_map(one).collect()
+}
+
+fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus) -> RelayView {
+    let since = status.since.duration_since(UNIX_EPOCH).map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    RelayView {
+        url,
+        own: standing.own,
+        origin: standing.origin.map_or("route", |origin| origin.as_str()),
+        state: state(standing, &status).to_owned(),
+        since: At(since),
+        note: note(standing, &status),
+        last_error: status.last_error,
+        latency_ms: status.latency_ms,
+        is_inbox: standing.is_inbox,
+        good_at: standing.good_at,
+    }
+}
+
+fn state(standing: &RelayStanding, status: &RelayStatus) -> &'static str {
+    match (status.state, status.auth) {
+        (LinkState::Idle | LinkState::Connecting, _) => "connecting",
+        (LinkState::Waiting, _) => "waiting",
+        (LinkState::Open, AuthState::Challenged) if standing.refused_inbox.is_some() => "authenticating",
+        (LinkState::Open, _) if standing.refused_inbox.is_some() => "limited",
+        (LinkState::Open, _) if standing.own && standing.good_at.is_some() => "ready",
+        (LinkState::Open, _) => "connected",
+    }
+}
+
+/// Calm words for what a relay asks of its users.
+fn note(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
+    if status.auth == AuthState::Refused {
+        return Some("it wants an account or a payment; everything else goes on without it".to_owned());
+    }
+    if let Some(said) = &standing.refused_inbox {
+        return Some(format!("it does not serve our messages ({said}); the other relays do"));
+    }
+    let asks_payment = standing.info.payment_required && status.state != LinkState::Open;
+    asks_payment.then(|| "it asks its users for a payment; everything else goes on without it".to_owned())
+}
+
+fn warnings(relays: &[RelayView], store_failing: Option<&str>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(why) = store_failing {
+        warnings.push(format!("the store cannot write: {why}; nothing new is accepted until it can"));
+    }
+    if !relays.iter().any(|relay| relay.own && matches!(relay.state.as_str(), "ready" | "connected")) {
+        warnings.push("no relay is usable right now; messages wait in the outbox".to_owned());
+    }
+    warnings
+}

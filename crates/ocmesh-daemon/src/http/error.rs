@@ -1,0 +1,120 @@
+//! The one place where a domain error becomes an HTTP status, a code and a hint. What is internal goes to the log, not to the caller.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use ocmesh_api::{ApiError, ErrorBody, ErrorCode};
+use ocmesh_proto::{Refusal, label};
+use ocmesh_store::ReadError;
+
+use crate::engine::AskError;
+
+/// Longest piece of a caller's own words repeated in an error.
+const ECHO_CHARS_MAX: usize = 80;
+
+/// An answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault(ApiError);
+
+impl Fault {
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(ApiError::new(code, message))
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::BadRequest, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NotFound, message)
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self(self.0.with_hint(hint))
+    }
+
+    /// Where the path names the peer, an unknown one is "not found" rather than a bad recipient.
+    pub(super) fn in_path(self) -> Self {
+        if self.0.code == ErrorCode::PeerUnknown {
+            let hint = self.0.hint;
+            return Self::not_found(self.0.message).hint(hint);
+        }
+        self
+    }
+}
+
+/// A piece of the caller's words, fit for an error message.
+pub(super) fn echo(text: &str) -> String {
+    label::clean(text, ECHO_CHARS_MAX).unwrap_or_default()
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let code = self.0.code;
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(ErrorBody { error: self.0 })).into_response();
+        match code {
+            ErrorCode::Unauthorized => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ocmesh\""));
+            }
+            ErrorCode::Busy => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<AskError> for Fault {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::NotAKey(text) => Self::new(ErrorCode::InvalidPubkey, format!("\"{}\" is not a public key", echo(&text))),
+            AskError::ParentUnknown(id) => Self::new(ErrorCode::ReplyToUnknown, format!("no message {id} to reply to")),
+            AskError::Refused(refusal) => refusal.into(),
+            AskError::DiskFull => Self::new(ErrorCode::DiskFull, "the disk is full"),
+            AskError::Store(why) => {
+                tracing::error!(%why, "the store cannot write");
+                Self::new(ErrorCode::StoreFailing, "the store cannot write")
+            }
+            AskError::Busy => Self::new(ErrorCode::Busy, "too many requests are waiting"),
+            AskError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
+        }
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        let code = match &refusal {
+            Refusal::PeerUnknown(peer) => return Self::new(ErrorCode::PeerUnknown, format!("no peer \"{}\" is known", echo(peer))),
+            Refusal::NameAmbiguous { name, count } => {
+                return Self::new(ErrorCode::NameAmbiguous, format!("{count} peers are called \"{}\"", echo(name)));
+            }
+            Refusal::MessageUnknown | Refusal::RelayUnknown => ErrorCode::NotFound,
+            Refusal::Ourselves => ErrorCode::OwnKey,
+            Refusal::PeerBlocked => ErrorCode::PeerBlocked,
+            Refusal::ContentEmpty => ErrorCode::ContentEmpty,
+            Refusal::ContentTooLong { .. } => ErrorCode::ContentTooLong,
+            Refusal::IdempotencyConflict => ErrorCode::IdempotencyConflict,
+            Refusal::OutboxFull(_) => ErrorCode::OutboxFull,
+            Refusal::Unsealable(_) => ErrorCode::Unsealable,
+            Refusal::MessageFinal(_) => ErrorCode::MessageFinal,
+            Refusal::RelayKnown => ErrorCode::RelayKnown,
+            Refusal::RelaysFull(_) => ErrorCode::RelaysFull,
+            Refusal::Stopping => ErrorCode::Stopping,
+        };
+        Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        if matches!(error, ReadError::Busy) {
+            return Self::new(ErrorCode::Busy, "the store is busy");
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be read");
+        Self::new(ErrorCode::StoreFailing, "the store cannot be read")
+    }
+}

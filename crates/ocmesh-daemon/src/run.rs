@@ -1,0 +1,187 @@
+//! The daemon from start to stop: each part is opened in order, and closed in the other order.
+
+use std::{io, process, sync::Arc, time::Instant};
+
+use tokio::task::JoinHandle;
+
+use crate::{
+    clock::{Clock, JumpWatch},
+    config::{ApiAuth, Config},
+    engine::{Engine, EngineError, EngineParts},
+    home::{ApiFile, Home, write_atomically},
+    http::{self, Api, ApiParts, Listeners},
+    identity,
+    lock::HomeLock,
+    logging,
+    shutdown::{ServiceState, SignalWatch, StopToken, tell_service_manager, watchdog_interval},
+    start_error::StartError,
+};
+
+/// Our version, as presence, API and user agent tell it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a daemon is started with.
+#[derive(Debug)]
+pub struct DaemonOptions {
+    /// Where it lives.
+    pub home: Home,
+    /// The owner's wishes.
+    pub config: Config,
+    /// Log lines go to the standard error stream too.
+    pub foreground_log: bool,
+}
+
+/// Runs a daemon until a signal stops it. Call within a multi-thread tokio runtime.
+///
+/// # Errors
+/// The start cannot succeed; nothing was deleted or overwritten. See [`StartError`].
+pub async fn run(options: DaemonOptions) -> Result<(), StartError> {
+    let started = Instant::now();
+    let DaemonOptions { home, config, foreground_log } = options;
+    let opened = home.open()?;
+    let home = opened.home;
+    let _lock = HomeLock::take(&home).map_err(|error| StartError::from_lock(&home, error))?;
+    let clock = Clock::system();
+    let _log = logging::start(&home, config.log, clock.clone(), foreground_log)?;
+    tracing::info!(version = VERSION, pid = process::id(), home = %home.path().display(), "daemon starting");
+    if let Some(mode) = opened.tightened_from {
+        tracing::warn!(mode = format!("{mode:o}"), "home was open to others and is closed now");
+    }
+    for warning in &config.warnings {
+        tracing::warn!(warning, "configuration");
+    }
+    match serve(&home, &config, &clock, started).await {
+        Ok(()) => {
+            tracing::info!("daemon stopped");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::error!(reason = error.reason(), hint = error.hint(), "daemon cannot start");
+            Err(error)
+        }
+    }
+}
+
+async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) -> Result<(), StartError> {
+    let stop = StopToken::new();
+    let _signals = SignalWatch::start(stop.clone()).map_err(|source| StartError::System { what: "listening for signals", source })?;
+    // First the port: a start that fails there has touched nothing else.
+    let listeners = listen(config).await?;
+    let port = listeners.tcp.local_addr().map_or(config.api.port, |address| address.port());
+    let identity = identity::open_or_create(home, config)?;
+    let pubkey = identity.keys.public();
+    let npub = ocmesh_wire::npub(&pubkey);
+    tracing::info!(npub, new = identity.created, key_place = ?identity.key_place, "identity open");
+
+    let reader = identity.store.reader();
+    let parts = EngineParts {
+        keys: Arc::new(identity.keys),
+        store: identity.store,
+        policy: config.policy_for(&pubkey),
+        clock: clock.clone(),
+        stop: stop.clone(),
+        version: VERSION,
+    };
+    let engine = Engine::start(parts).map_err(engine_error)?;
+    let token_file = match config.api.auth {
+        ApiAuth::SameUser => None,
+        ApiAuth::Token => Some(token_file(home)?),
+    };
+    let mesh = engine.handle();
+    let parts = ApiParts { mesh, reader, pubkey, version: VERSION, started, port, token_file, clock: clock.clone(), stop: stop.clone() };
+    let api = tokio::spawn(http::serve(Api::new(parts), listeners));
+    let socket = config.api.socket.clone();
+    let file = ApiFile { address: "127.0.0.1".to_owned(), port, pid: process::id(), socket, version: VERSION.to_owned() };
+    home.write_api_file(&file).map_err(|source| StartError::Listen { address: home.api_file().display().to_string(), source })?;
+    tell_service_manager(ServiceState::Ready);
+    tracing::info!(port, "local API listening");
+
+    let watch = watch_over(engine.waker(), clock.clone(), stop.clone());
+    stop.cancelled().await;
+    tracing::info!("daemon stopping");
+    tell_service_manager(ServiceState::Stopping);
+    // Programs stop finding us first; then requests end, the goodbye is said, the store closes.
+    if let Err(error) = home.remove_api_file() {
+        tracing::warn!(%error, "api file not removed");
+    }
+    watch.abort();
+    let engine_end = tokio::task::spawn_blocking(move || engine.join());
+    for ended in [api.await, engine_end.await] {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of the daemon ended badly");
+        }
+    }
+    Ok(())
+}
+
+async fn listen(config: &Config) -> Result<Listeners, StartError> {
+    let port = config.api.port;
+    let tcp = match http::bind_tcp(port).await {
+        Ok(listener) => listener,
+        Err(source) => {
+            let explain = tokio::task::spawn_blocking(move || StartError::from_listen(port, source));
+            return Err(explain
+                .await
+                .unwrap_or_else(|error| StartError::Listen { address: format!("127.0.0.1:{port}"), source: io::Error::other(error) }));
+        }
+    };
+    #[cfg(unix)]
+    let unix = match &config.api.socket {
+        None => None,
+        Some(path) => {
+            let address = || path.display().to_string();
+            let listener = http::bind_unix(path).map_err(|source| StartError::Listen { address: address(), source })?;
+            Some((listener, path.clone()))
+        }
+    };
+    Ok(Listeners {
+        tcp,
+        #[cfg(unix)]
+        unix,
+    })
+}
+
+fn engine_error(error: EngineError) -> StartError {
+    match error {
+        EngineError::Store(error) => StartError::Identity(identity::OpenIdentityError::Read(error)),
+        EngineError::Thread(source) => StartError::System { what: "another thread", source },
+    }
+}
+
+/// The token of the Local API, made once: 256 random bits as hex, readable by the owner alone.
+fn token_file(home: &Home) -> Result<std::path::PathBuf, StartError> {
+    let path = home.token();
+    if !path.exists() {
+        let failed = |source| StartError::System { what: "making a token", source };
+        let mut bytes = [0u8; 32];
+        getrandom::fill(&mut bytes).map_err(|error| failed(io::Error::other(error)))?;
+        write_atomically(&path, zeroize::Zeroizing::new(hex::encode(bytes)).as_bytes()).map_err(failed)?;
+    }
+    Ok(path)
+}
+
+/// Looks for sleeps and clock jumps, and tells the service manager that we live.
+fn watch_over(waker: crate::engine::Waker, clock: Clock, stop: StopToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut jumps = JumpWatch::new(clock);
+        let mut alive = watchdog_interval().map(tokio::time::interval);
+        loop {
+            let tick = async {
+                match &mut alive {
+                    Some(interval) => {
+                        interval.tick().await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tick => tell_service_manager(ServiceState::Alive),
+                jump = jumps.next() => {
+                    tracing::info!(by_ms = jump.by_ms, "machine slept or clock was set, looking at every relay");
+                    waker.wake();
+                }
+            }
+        }
+    })
+}

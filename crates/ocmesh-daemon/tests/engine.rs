@@ -1,0 +1,217 @@
+//! Two engines with real stores, real keys and a real relay: found, handshaken, messages both ways, receipts, restarts.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use ocmesh_daemon::{
+    clock::Clock,
+    engine::{Ask, AskError, Engine, EngineParts, MeshHandle, Told},
+    shutdown::StopToken,
+};
+use ocmesh_localrelay::{LocalRelay, RelayOptions};
+use ocmesh_proto::{HistoryEntry, MessageId, Policy, PubKey, Refusal, RelayUrl, Trust};
+use ocmesh_store::{MessageQuery, PeerQuery, Reader, Store, StoreKey};
+use ocmesh_testkit::wait;
+use ocmesh_wire::Keys;
+use tempfile::TempDir;
+
+/// One agent whose store outlives its engine.
+struct Agent {
+    name: &'static str,
+    dir: TempDir,
+    key: StoreKey,
+    secret: [u8; 32],
+    running: Option<Running>,
+}
+
+struct Running {
+    engine: Engine,
+    mesh: MeshHandle,
+    reader: Reader,
+    stop: StopToken,
+}
+
+impl Agent {
+    fn new(name: &'static str, relay: &str) -> Self {
+        let secret = *Keys::generate().secret_bytes();
+        let mut agent = Self { name, dir: TempDir::new().unwrap(), key: StoreKey::generate().unwrap(), secret, running: None };
+        agent.start(relay);
+        agent
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("ocmesh.db")
+    }
+
+    fn start(&mut self, relay: &str) {
+        let store = Store::open(&self.path(), &self.key).unwrap();
+        let reader = store.reader();
+        let stop = StopToken::new();
+        let policy = Policy { name: self.name.to_owned(), relays: vec![RelayUrl::parse(relay).unwrap()], ..Policy::default() };
+        let parts = EngineParts {
+            keys: Arc::new(Keys::from_secret_bytes(&self.secret).unwrap()),
+            store,
+            policy,
+            clock: Clock::system(),
+            stop: stop.clone(),
+            version: "0.0.0-test",
+        };
+        let engine = Engine::start(parts).unwrap();
+        self.running = Some(Running { mesh: engine.handle(), engine, reader, stop });
+    }
+
+    async fn stop(&mut self) {
+        let running = self.running.take().unwrap();
+        running.stop.cancel();
+        tokio::task::spawn_blocking(move || running.engine.join()).await.unwrap();
+    }
+
+    fn key(&self) -> PubKey {
+        Keys::from_secret_bytes(&self.secret).unwrap().public()
+    }
+
+    fn mesh(&self) -> &MeshHandle {
+        &self.running.as_ref().unwrap().mesh
+    }
+
+    fn reader(&self) -> &Reader {
+        &self.running.as_ref().unwrap().reader
+    }
+
+    fn handshaked_with(&self, other: &Self) -> Option<()> {
+        let peer = self.reader().peer(&other.key()).unwrap()?;
+        (peer.handshake.as_str() == "handshaked" && peer.is_online(Clock::system().now())).then_some(())
+    }
+
+    fn inbox(&self) -> Vec<(MessageId, String)> {
+        let query = MessageQuery { direction: Some(ocmesh_proto::Direction::In), limit: 100, ..MessageQuery::default() };
+        self.reader().messages(&query).unwrap().items.into_iter().map(|row| (row.record.id, row.record.content)).collect()
+    }
+
+    fn status(&self, id: &MessageId) -> String {
+        self.reader().message(id).unwrap().unwrap().record.status.as_str().to_owned()
+    }
+
+    async fn send(&self, to: &str, content: &str) -> MessageId {
+        match self.mesh().ask(send(to, content, None)).await.unwrap() {
+            Told::Queued { id, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn send(to: &str, content: &str, idempotency_key: Option<&str>) -> Ask {
+    Ask::Send {
+        to: to.to_owned(),
+        content: content.to_owned(),
+        reply_to: None,
+        subject: None,
+        idempotency_key: idempotency_key.map(str::to_owned),
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn relay() -> LocalRelay {
+    LocalRelay::start(RelayOptions::default()).await.unwrap()
+}
+
+async fn pair(relay: &LocalRelay) -> (Agent, Agent) {
+    let (ada, bob) = (Agent::new("ada", relay.url()), Agent::new("bob", relay.url()));
+    wait::until("ada to shake hands with bob", LIMIT, async || ada.handshaked_with(&bob)).await.unwrap();
+    wait::until("bob to shake hands with ada", LIMIT, async || bob.handshaked_with(&ada)).await.unwrap();
+    (ada, bob)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_engines_meet_and_a_message_is_read_with_its_history() {
+    let relay = relay().await;
+    let (mut ada, mut bob) = pair(&relay).await;
+    assert_eq!(
+        ada.mesh()
+            .ask(Ask::SetPeer { peer: bob.key(), trust: Some(Trust::Trusted), petname: Some(Some("Bobby".to_owned())) })
+            .await
+            .unwrap(),
+        Told::Peer(bob.key())
+    );
+    bob.mesh().ask(Ask::SetPeer { peer: ada.key(), trust: Some(Trust::Known), petname: None }).await.unwrap();
+
+    let id = ada.send("bobby", "hello by petname").await;
+    wait::until("the message", LIMIT, async || (bob.inbox() == [(id, "hello by petname".to_owned())]).then_some(())).await.unwrap();
+    wait::until("the delivery receipt", LIMIT, async || (ada.status(&id) == "delivered").then_some(())).await.unwrap();
+    assert_eq!(bob.mesh().ask(Ask::MarkRead(vec![id, id])).await.unwrap(), Told::Marked(1));
+    assert_eq!(bob.mesh().ask(Ask::MarkAllRead).await.unwrap(), Told::Marked(0));
+    wait::until("the read receipt", LIMIT, async || (ada.status(&id) == "read").then_some(())).await.unwrap();
+    let history: Vec<HistoryEntry> = ada.reader().history(&id).unwrap().into_iter().map(|(_, entry)| entry).collect();
+    let words: Vec<&str> = history
+        .iter()
+        .map(|entry| match entry {
+            HistoryEntry::Queued { .. } => "queued",
+            HistoryEntry::Sent { .. } => "sent",
+            HistoryEntry::Accepted { .. } => "accepted",
+            HistoryEntry::Delivered => "delivered",
+            HistoryEntry::Read => "read",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(words, ["queued", "sent", "accepted", "delivered", "read"]);
+    let page = ada.reader().peers(&PeerQuery { limit: 10, ..PeerQuery::new(Clock::system().now()) }).unwrap();
+    assert_eq!(page.items.len(), 1);
+    ada.stop().await;
+    bob.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_keeps_everything_and_catches_up_once() {
+    let relay = relay().await;
+    let (mut ada, mut bob) = pair(&relay).await;
+    let first = ada.send(&bob.key().to_hex(), "before").await;
+    wait::until("the first message", LIMIT, async || (bob.inbox().len() == 1).then_some(())).await.unwrap();
+    bob.stop().await;
+    wait::until("bob to be offline", LIMIT, async || {
+        let peer = ada.reader().peer(&bob.key()).unwrap().unwrap();
+        (!peer.is_online(Clock::system().now())).then_some(())
+    })
+    .await
+    .unwrap();
+    let second = ada.send(&ocmesh_wire::npub(&bob.key()), "while away").await;
+    bob.start(relay.url());
+    wait::until("the second message", LIMIT, async || (bob.inbox().len() >= 2).then_some(())).await.unwrap();
+    let mut ids: Vec<MessageId> = bob.inbox().into_iter().map(|(id, _)| id).collect();
+    ids.sort_unstable();
+    let mut expected = vec![first, second];
+    expected.sort_unstable();
+    assert_eq!(ids, expected);
+    assert!(bob.reader().peer(&ada.key()).unwrap().is_some());
+    ada.stop().await;
+    bob.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_that_cannot_be_answered_say_why_and_change_nothing() {
+    let relay = relay().await;
+    let (mut ada, mut bob) = pair(&relay).await;
+    let ask = async |ask: Ask| ada.mesh().ask(ask).await.unwrap_err();
+    assert!(matches!(ask(send("npub1nonsense", "x", None)).await, AskError::NotAKey(_)));
+    let secret = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5";
+    let error = ask(send(secret, "x", None)).await;
+    assert!(!error.to_string().contains("vl029"), "a pasted secret never comes back: {error}");
+    assert!(matches!(ask(send("nobody", "x", None)).await, AskError::Refused(Refusal::PeerUnknown(_))));
+    assert!(matches!(ask(send(&"ab".repeat(32), "x", None)).await, AskError::Refused(Refusal::PeerUnknown(_))));
+    assert!(matches!(ask(send("bob", "", None)).await, AskError::Refused(Refusal::ContentEmpty)));
+    let missing = MessageId::from_bytes([7; 32]);
+    let reply = Ask::Send { to: "bob".into(), content: "x".into(), reply_to: Some(missing), subject: None, idempotency_key: None };
+    assert!(matches!(ask(reply).await, AskError::ParentUnknown(id) if id == missing));
+    assert!(matches!(ask(Ask::Cancel(missing)).await, AskError::Refused(Refusal::MessageUnknown)));
+
+    let first = ada.mesh().ask(send("bob", "once", Some("k"))).await.unwrap();
+    let again = ada.mesh().ask(send("bob", "once", Some("k"))).await.unwrap();
+    let (Told::Queued { id: first, .. }, Told::Queued { id: again, .. }) = (first, again) else { panic!() };
+    assert_eq!(first, again);
+    assert!(matches!(ask(send("bob", "other", Some("k"))).await, AskError::Refused(Refusal::IdempotencyConflict)));
+    wait::until("the message", LIMIT, async || (bob.inbox().len() == 1).then_some(())).await.unwrap();
+    ada.stop().await;
+    bob.stop().await;
+}

@@ -1,0 +1,314 @@
+//! One open connection: everything that happens between the upgrade and the end of the socket.
+
+mod inbound;
+
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{
+    Link, Memory,
+    outlet::Outlet,
+    pulse::{Beat, Pulse},
+    wire::{Turn, Wire},
+};
+use crate::{
+    LinkState, PoolEvent, RelayInfo,
+    auth::{Auth, Move},
+    frame::client_event,
+    info,
+    publish::{Answer, Flights},
+    subscription::{AuthView, Out},
+};
+
+/// Pauses in reading move deadlines when they add up to this: moving them costs a walk over all of them.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// Frames of ours that wait to be written; more is a relay that makes us talk and does not listen.
+const CONTROL_MAX: usize = 4_096;
+
+/// Why a session ends.
+type Lost = String;
+
+pub(super) struct Session<'a> {
+    link: &'a Link,
+    memory: &'a mut Memory,
+    wire: Wire,
+    outlet: Outlet,
+    flights: Flights,
+    auth: Auth,
+    /// Challenges are answered.
+    signs: bool,
+    pulse: Pulse,
+    /// REQ, CLOSE, AUTH and pings, which go before events.
+    control: VecDeque<Message>,
+    /// Malformed frames, and since when they are counted.
+    bad: (u32, Instant),
+    /// Since when the owner is slow and nothing is read.
+    paused_at: Option<Instant>,
+    /// Pauses that moved no deadline yet.
+    paused: Duration,
+    info: Option<Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + 'a>>>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(link: &'a Link, memory: &'a mut Memory, wire: Wire) -> Self {
+        let (surroundings, now) = (&link.surroundings, Instant::now());
+        let tuning = &surroundings.tuning;
+        let options = link.desk.papers().options;
+        let is_stale = memory.described_at.is_none_or(|at| now.saturating_duration_since(at) >= tuning.info_every);
+        let info = is_stale.then(|| {
+            memory.described_at = Some(now);
+            let fetch = info::fetch(&surroundings.dialer, &link.relay, options.private_ok, tuning);
+            Box::pin(fetch) as Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + 'a>>
+        });
+        Self {
+            wire,
+            outlet: Outlet::new(surroundings.events.clone()),
+            flights: Flights::new(tuning.publish_wait),
+            auth: Auth::new(),
+            signs: options.auth,
+            pulse: Pulse::new(link.board.traffic(), Arc::clone(tuning), now),
+            control: VecDeque::new(),
+            bad: (0, now),
+            paused_at: None,
+            paused: Duration::ZERO,
+            info,
+            link,
+            memory,
+        }
+    }
+
+    /// Serves the connection to its end. Gives the reason and what must still be told.
+    pub(super) async fn run(mut self) -> (Lost, Vec<PoolEvent>) {
+        self.open();
+        let why = match self.serve().await {
+            Err(why) => why,
+            Ok(()) => {
+                // A relay that takes nothing any more must not hold up the end.
+                let _ = timeout(self.link.surroundings.tuning.shutdown_wait, self.goodbye()).await;
+                "disconnected".to_owned()
+            }
+        };
+        let answers = self.flights.lose(&why);
+        self.answer(answers);
+        self.post();
+        (why, self.outlet.into_waiting())
+    }
+
+    fn open(&mut self) {
+        let board = &self.link.board;
+        board.enter(LinkState::Open, None);
+        board.facts().connects += 1;
+        // First, as the owner may publish as soon as it hears of it.
+        self.link.desk.open();
+        self.outlet.emit(PoolEvent::Open { relay: Arc::clone(&self.link.relay) });
+        self.memory.subscriptions.opened(Instant::now(), self.signs && self.memory.challenges);
+        self.collect();
+    }
+
+    /// Until the socket is lost (`Err`) or the link is cancelled (`Ok`).
+    async fn serve(&mut self) -> Result<(), Lost> {
+        let timer = sleep_until(Instant::now());
+        tokio::pin!(timer);
+        loop {
+            let next = self.settle()?;
+            if let Some(next) = next
+                && timer.deadline() != next
+            {
+                timer.as_mut().reset(next);
+            }
+            let (read, write) = (!self.outlet.is_blocked(), self.has_mail());
+            tokio::select! {
+                () = self.link.cancel.cancelled() => return Ok(()),
+                heard = self.outlet.pass(), if !read => if !heard {
+                    return Err("nobody listens".to_owned());
+                },
+                () = self.link.desk.rung() => self.collect(),
+                turn = self.wire.turn(read, write) => self.turn(turn)?,
+                found = poll_info(&mut self.info), if self.info.is_some() => self.described(found),
+                () = &mut timer, if next.is_some() => {}
+            }
+        }
+    }
+
+    /// Does what time asks for; gives the next moment that asks, or `None` while reading is paused.
+    fn settle(&mut self) -> Result<Option<Instant>, Lost> {
+        let now = Instant::now();
+        if self.outlet.is_blocked() {
+            self.paused_at.get_or_insert(now);
+            self.post();
+            return Ok(None);
+        }
+        if let Some(paused_at) = self.paused_at.take() {
+            self.resume(now, now.saturating_duration_since(paused_at));
+        }
+        self.advance_auth(now);
+        if self.memory.subscriptions.next().is_some_and(|at| at <= now) {
+            let mut outs = Vec::new();
+            self.memory.subscriptions.advance(now, self.auth_view(), &mut outs);
+            self.act(outs);
+        }
+        if self.flights.next().is_some_and(|at| at <= now) {
+            let answers = self.flights.expire(now);
+            self.answer(answers);
+        }
+        let pending = self.has_mail() || self.wire.is_unflushed();
+        match self.pulse.beat(now, pending) {
+            Beat::Rest => {}
+            Beat::Ping(payload) => self.control.push_back(Message::Ping(payload.to_vec().into())),
+            Beat::Dead(why) => return Err(why.to_owned()),
+        }
+        if self.control.len() > CONTROL_MAX {
+            return Err("the relay stopped taking data".to_owned());
+        }
+        self.post();
+        let auth = self.auth.next().filter(|_| self.signs);
+        let others = [auth, self.memory.subscriptions.next(), self.flights.next()];
+        Ok(others.into_iter().flatten().chain([self.pulse.next()]).min())
+    }
+
+    /// Time in which nothing was read counts against nobody.
+    fn resume(&mut self, now: Instant, paused: Duration) {
+        self.paused += paused;
+        if self.paused >= PAUSE_MIN {
+            let paused = std::mem::take(&mut self.paused);
+            self.flights.postpone(paused);
+            self.memory.subscriptions.postpone(paused);
+            self.auth.postpone(paused);
+            self.pulse.postpone(now);
+        }
+    }
+
+    fn advance_auth(&mut self, now: Instant) {
+        if !self.signs || self.auth.next().is_none_or(|at| at > now) {
+            return;
+        }
+        let surroundings = &self.link.surroundings;
+        let signer = surroundings.authenticator.as_ref();
+        let step = self.auth.advance(now, &self.link.relay, signer, &mut self.memory.allowance, &surroundings.tuning);
+        if let Some(step) = step {
+            self.auth_step(step, now);
+        }
+    }
+
+    fn auth_step(&mut self, step: Move, now: Instant) {
+        let relay = Arc::clone(&self.link.relay);
+        match step {
+            Move::Wait => {}
+            Move::Send(frame) => self.control.push_back(Message::text(frame)),
+            Move::Succeeded => {
+                self.outlet.emit(PoolEvent::Authenticated { relay });
+                self.flights.authenticated();
+                let mut outs = Vec::new();
+                self.memory.subscriptions.authenticated(now, &mut outs);
+                self.act(outs);
+            }
+            Move::Failed(said) => {
+                self.outlet.emit(PoolEvent::AuthRefused { relay, said });
+                let answers = self.flights.auth_refused();
+                self.answer(answers);
+            }
+        }
+    }
+
+    fn auth_view(&self) -> AuthView {
+        AuthView { done: self.auth.is_done(), under_way: self.signs && self.auth.is_under_way() }
+    }
+
+    /// Takes what the owner left on the desk; the lanes are emptied as the socket takes their events.
+    fn collect(&mut self) {
+        let (wishes, woken) = self.link.desk.collect();
+        let (now, mut outs) = (Instant::now(), Vec::new());
+        for (name, wanted) in wishes {
+            self.memory.subscriptions.wish(name, wanted, now, &mut outs);
+        }
+        self.act(outs);
+        if woken {
+            let payload = self.pulse.probe(now);
+            self.control.push_back(Message::Ping(payload.to_vec().into()));
+        }
+    }
+
+    fn act(&mut self, outs: Vec<Out>) {
+        for out in outs {
+            match out {
+                Out::Send(frame) => self.control.push_back(Message::text(frame)),
+                told => self.link.report(told).into_iter().for_each(|event| self.outlet.emit(event)),
+            }
+        }
+    }
+
+    fn answer(&mut self, answers: Vec<Answer>) {
+        for answer in answers {
+            self.outlet.emit(self.link.answered(answer));
+        }
+    }
+
+    fn described(&mut self, found: Option<RelayInfo>) {
+        self.info = None;
+        if let Some(info) = found {
+            self.outlet.emit(PoolEvent::Described { relay: Arc::clone(&self.link.relay), info });
+        }
+    }
+
+    fn turn(&mut self, turn: Turn) -> Result<(), Lost> {
+        match turn {
+            Turn::Read(message) => self.read(message),
+            Turn::Writable => self.write(),
+            Turn::Lost(why) => Err(why),
+        }
+    }
+
+    /// Something waits to be written.
+    fn has_mail(&self) -> bool {
+        !self.control.is_empty() || self.flights.has_relaunches() || self.may_launch()
+    }
+
+    fn may_launch(&self) -> bool {
+        self.flights.len() < self.link.surroundings.tuning.in_flight_max && !self.link.desk.papers().lanes.is_empty()
+    }
+
+    /// Writes one message: ours first, then events sent again after AUTH, then the lanes.
+    fn write(&mut self) -> Result<(), Lost> {
+        if let Some(message) = self.control.pop_front() {
+            return self.wire.send(message);
+        }
+        let now = Instant::now();
+        if let Some(json) = self.flights.relaunch(now) {
+            return self.wire.send(Message::text(client_event(&json)));
+        }
+        if !self.may_launch() {
+            return Ok(());
+        }
+        let parcel = self.link.desk.papers().lanes.pop();
+        match parcel {
+            Some(parcel) if self.flights.launch(&parcel, now) => self.wire.send(Message::text(client_event(&parcel.json))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what waits, and closes.
+    async fn goodbye(&mut self) {
+        while self.has_mail() {
+            match self.wire.turn(false, true).await {
+                Turn::Writable if self.write().is_ok() => {}
+                _ => return,
+            }
+        }
+        self.wire.close().await;
+    }
+
+    /// Brings the status up to date.
+    fn post(&self) {
+        let mut facts = self.link.board.facts();
+        facts.auth = self.auth.state();
+        facts.in_flight = self.flights.len();
+        facts.subscriptions = self.memory.subscriptions.len();
+    }
+}
+
+async fn poll_info(info: &mut Option<Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + '_>>>) -> Option<RelayInfo> {
+    info.as_mut()?.await
+}

@@ -1,0 +1,103 @@
+//! Where the pool leaves work for a connection: wanted subscriptions, events to publish, wake-ups. Holds no socket.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::{
+    ConnectOptions, Lane,
+    publish::{Lanes, Parcel},
+};
+
+/// A subscription as the owner wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) filters: Vec<Value>,
+    pub(crate) live: bool,
+}
+
+/// What lies on a desk.
+#[derive(Debug)]
+pub(crate) struct Papers {
+    pub(crate) options: ConnectOptions,
+    /// Newest wish for each name; `None` takes the subscription away. Bounded by the names in use.
+    pub(crate) wishes: BTreeMap<Arc<str>, Option<Wanted>>,
+    /// Filled only while the relay is open.
+    pub(crate) lanes: Lanes,
+    /// The relay is open: publishing makes sense.
+    pub(crate) open: bool,
+    /// The host woke up, or its network changed.
+    pub(crate) woken: bool,
+}
+
+/// Shared by the pool, which writes, and one connection, which reads.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    papers: Mutex<Papers>,
+    bell: Notify,
+}
+
+impl Desk {
+    pub(crate) fn new(options: ConnectOptions) -> Self {
+        let papers = Papers { options, wishes: BTreeMap::new(), lanes: Lanes::default(), open: false, woken: false };
+        Self { papers: Mutex::new(papers), bell: Notify::new() }
+    }
+
+    /// The papers, for a short look or change; never held over an await.
+    pub(crate) fn papers(&self) -> MutexGuard<'_, Papers> {
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something was left since the last time.
+    pub(crate) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    pub(crate) fn wish(&self, name: &str, wanted: Option<Wanted>) {
+        self.papers().wishes.insert(name.into(), wanted);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn wake(&self) {
+        self.papers().woken = true;
+        self.bell.notify_one();
+    }
+
+    /// Takes the wishes, and whether a wake-up came.
+    pub(crate) fn collect(&self) -> (BTreeMap<Arc<str>, Option<Wanted>>, bool) {
+        let mut papers = self.papers();
+        (std::mem::take(&mut papers.wishes), std::mem::take(&mut papers.woken))
+    }
+
+    pub(crate) fn set_options(&self, options: ConnectOptions) {
+        self.papers().options = options;
+    }
+
+    /// Queues an event, or says why not.
+    pub(crate) fn publish(&self, lane: Lane, parcel: Parcel, max: usize) -> Result<(), (Parcel, &'static str)> {
+        let mut papers = self.papers();
+        if !papers.open {
+            return Err((parcel, "not connected"));
+        }
+        papers.lanes.push(lane, parcel, max).map_err(|parcel| (parcel, "queue full"))?;
+        drop(papers);
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// Opens for publishing.
+    pub(crate) fn open(&self) {
+        self.papers().open = true;
+    }
+
+    /// Closes for publishing and gives back what was not sent.
+    pub(crate) fn close(&self) -> Lanes {
+        let mut papers = self.papers();
+        papers.open = false;
+        std::mem::take(&mut papers.lanes)
+    }
+}

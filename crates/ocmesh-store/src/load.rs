@@ -1,0 +1,108 @@
+//! Everything the core keeps in memory, read once at start.
+
+use ocmesh_proto::{
+    At, Form, Handshake, HopState, OwnRecord, Parcel, PeerRecord, PeerSource, PeerStatus, RelayOrigin, RelayRecord, RelayUrl, Snapshot,
+    Trust,
+};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::{ReadError, Store, row::Fields};
+
+/// The columns that [`peer`] reads, of a table called `p`.
+pub(crate) const PEER_COLUMNS: &str = "p.pubkey, p.name, p.petname, p.about, p.version, p.features, p.forms, p.last_form, p.status, \
+    p.presence_relays, p.dm_relays, p.read_relays, p.seen_on, p.source, p.first_seen, p.last_seen, p.presence_at, p.lease_until, \
+    p.handshake, p.trust";
+
+impl Store {
+    /// What the core starts from. Publishes that were in flight when we stopped wait to be sent at once.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn load(&self) -> Result<Snapshot, ReadError> {
+        let db = &self.connection;
+        Ok(Snapshot {
+            own: own(db)?,
+            peers: all(db, &format!("SELECT {PEER_COLUMNS} FROM peers AS p"), |row| peer(&mut Fields::new(row)))?,
+            parcels: all(db, "SELECT body FROM parcels ORDER BY queued_at, id", |row| parcel(&mut Fields::new(row)).map(landed))?,
+            relays: all(db, "SELECT url, origin, good_at FROM relays", relay)?,
+        })
+    }
+}
+
+/// Every row of a statement as a value.
+pub(crate) fn all<T>(db: &Connection, sql: &str, read: impl Fn(&Row<'_>) -> Result<T, ReadError>) -> Result<Vec<T>, ReadError> {
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut values = Vec::new();
+    while let Some(row) = rows.next()? {
+        values.push(read(row)?);
+    }
+    Ok(values)
+}
+
+/// Reads a peer from [`PEER_COLUMNS`].
+pub(crate) fn peer(fields: &mut Fields<'_, '_>) -> Result<PeerRecord, ReadError> {
+    Ok(PeerRecord {
+        pubkey: fields.key("peer key")?,
+        name: fields.maybe_text("peer name")?,
+        petname: fields.maybe_text("petname")?,
+        about: fields.maybe_text("peer description")?,
+        version: fields.maybe_text("peer version")?,
+        features: fields.list("peer feature")?,
+        forms: fields.list("peer form")?,
+        last_form: fields.maybe_word("peer form", Form::parse)?,
+        status: fields.word("peer status", PeerStatus::parse)?,
+        presence_relays: fields.list("peer relay")?,
+        dm_relays: fields.maybe_json("peer relay list")?,
+        read_relays: fields.maybe_json("peer relay list")?,
+        seen_on: fields.list("peer relay")?,
+        source: fields.word("peer source", PeerSource::parse)?,
+        first_seen: fields.at("peer time")?,
+        last_seen: fields.at("peer time")?,
+        presence_at: fields.at("peer time")?,
+        lease_until: fields.at("peer time")?,
+        handshake: fields.maybe_json("handshake")?.unwrap_or(Handshake::None),
+        trust: fields.word("trust", Trust::parse)?,
+    })
+}
+
+/// Reads a parcel as it was put.
+pub(crate) fn parcel(fields: &mut Fields<'_, '_>) -> Result<Parcel, ReadError> {
+    fields.json("parcel")
+}
+
+/// No connection survives a restart, so nothing is in flight.
+fn landed(mut parcel: Parcel) -> Parcel {
+    for hop in &mut parcel.hops {
+        if let HopState::InFlight { tries, .. } = hop.state {
+            hop.state = HopState::Waiting { tries, next_at: At(0), last_error: None };
+        }
+    }
+    parcel
+}
+
+fn relay(row: &Row<'_>) -> Result<RelayRecord, ReadError> {
+    let mut fields = Fields::new(row);
+    Ok(RelayRecord {
+        url: fields.word("relay", |text| RelayUrl::parse(text).ok())?,
+        origin: fields.word("relay origin", RelayOrigin::parse)?,
+        good_at: fields.maybe_at("relay time")?,
+    })
+}
+
+fn own(db: &Connection) -> Result<OwnRecord, ReadError> {
+    let sql = "SELECT name, about, features, status, published_at, published_profile, hello_day, hello_count FROM own WHERE id = 1";
+    let read = |row: &Row<'_>| {
+        let mut fields = Fields::new(row);
+        Ok(OwnRecord {
+            name: fields.maybe_text("own name")?,
+            about: fields.maybe_text("own description")?,
+            features: fields.maybe_json("own feature")?,
+            status: fields.maybe_word("own status", PeerStatus::parse)?,
+            published_at: fields.at("own time")?,
+            published_profile: fields.maybe_text("own profile")?,
+            hellos_today: (fields.number("hello day")?, fields.number("hello count")?),
+        })
+    };
+    db.query_row(sql, [], |row| Ok(read(row))).optional()?.unwrap_or_else(|| Ok(OwnRecord::default()))
+}

@@ -1,0 +1,237 @@
+//! Opening connections: file, mode, key, settings. Never deletes, overwrites or repairs a database.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use crate::{
+    OpenError, StoreKey,
+    migrate::{self, MIGRATIONS},
+};
+
+/// How long a connection waits for another: a checkpoint on a slow disk takes a second or two, a hang is longer than five.
+const BUSY_MS: u64 = 5_000;
+/// Page cache of the writer: the inner pages of every index at 1,000,000 messages, and a batch of their leaves.
+const WRITER_CACHE_KIB: u32 = 8_192;
+/// Page cache of each reader: some ten pages of a list.
+const READER_CACHE_KIB: u32 = 1_024;
+/// The WAL file is cut to this after a checkpoint, so that one busy hour does not keep its space for ever.
+const WAL_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
+/// SQLCipher's page, also its smallest file.
+const PAGE_BYTES: u64 = 4_096;
+/// Distinct statements a connection keeps compiled: more than this crate has.
+const STATEMENTS_MAX: usize = 96;
+
+/// Opens the database for writing, creating it when it is absent.
+pub(crate) fn writer(path: &Path, key: &StoreKey) -> Result<(Connection, PathBuf), OpenError> {
+    let path = settled(path)?;
+    if !present(&path)? {
+        create(&path, key)?;
+    }
+    check(&path)?;
+    let mut connection = connect(&path, key, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
+    if connection.is_readonly("main")? {
+        return Err(OpenError::NotWritable(io::Error::from(io::ErrorKind::PermissionDenied)));
+    }
+    // Before anything is written.
+    if migrate::version(&connection)? == 0 {
+        return Err(OpenError::Damaged { detail: "the file holds no ocmesh tables".to_owned() });
+    }
+    migrate::migrate(&mut connection, MIGRATIONS)?;
+    durable(&connection)?;
+    Ok((connection, path))
+}
+
+/// Opens the database for reading.
+pub(crate) fn reader(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+    let path = settled(path)?;
+    if !present(&path)? {
+        return Err(OpenError::Io(io::Error::from(io::ErrorKind::NotFound)));
+    }
+    check(&path)?;
+    let connection = connect(&path, key, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)?;
+    connection.pragma_update(None, "query_only", true)?;
+    let found = migrate::version(&connection)?;
+    let supported = MIGRATIONS.last().map_or(0, |newest| newest.number);
+    if found > supported {
+        return Err(OpenError::Newer { found, supported });
+    }
+    Ok(connection)
+}
+
+/// The path with every directory link followed, so that only the file itself can still be one, and that is refused.
+fn settled(path: &Path) -> Result<PathBuf, OpenError> {
+    if cfg!(not(unix)) {
+        return Ok(path.to_owned());
+    }
+    let name = path.file_name().ok_or(OpenError::NotAFile)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    Ok(directory.canonicalize().map_err(OpenError::Io)?.join(name))
+}
+
+fn present(path: &Path) -> Result<bool, OpenError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(OpenError::Io(error)),
+    }
+}
+
+/// A plain file with something in it, which nobody else may open; so are the files beside it.
+fn check(path: &Path) -> Result<(), OpenError> {
+    let metadata = fs::symlink_metadata(path).map_err(OpenError::Io)?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile);
+    }
+    // A database is made elsewhere and moved here complete, so one that is empty or nearly so has lost what it held. SQLite would take
+    // it for a new one and fill it.
+    // Half a page at the end is what a crash in the middle of folding in the log leaves: fine as long as that log is there.
+    let log_bytes = fs::symlink_metadata(beside(path, "-wal")).map_or(0, |log| log.len());
+    if metadata.len() < PAGE_BYTES || (metadata.len() % PAGE_BYTES != 0 && log_bytes == 0) {
+        return Err(OpenError::Damaged { detail: "the file is cut short".to_owned() });
+    }
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        match fs::symlink_metadata(&file) {
+            Ok(metadata) => check_private(&metadata)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(OpenError::Io(error)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_private(metadata: &fs::Metadata) -> Result<(), OpenError> {
+    use std::os::unix::fs::MetadataExt;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile);
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 { Err(OpenError::NotPrivate { mode }) } else { Ok(()) }
+}
+
+#[cfg(not(unix))]
+fn check_private(metadata: &fs::Metadata) -> Result<(), OpenError> {
+    if metadata.is_file() { Ok(()) } else { Err(OpenError::NotAFile) }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes a complete database under another name and moves it to its place, so that a crash leaves either none or a whole one.
+fn create(path: &Path, key: &StoreKey) -> Result<(), OpenError> {
+    let mut tag = [0u8; 8];
+    getrandom::fill(&mut tag).map_err(|error| OpenError::Io(io::Error::other(error)))?;
+    let unborn = beside(path, &format!(".new-{}", hex::encode(tag)));
+    let made = fill(&unborn, key).and_then(|()| publish(&unborn, path));
+    // Only what this very call made is removed; after `publish` it is the second name of the finished file, or gone.
+    for leftover in [unborn.clone(), beside(&unborn, "-wal"), beside(&unborn, "-shm"), beside(&unborn, "-journal")] {
+        if let Err(error) = fs::remove_file(&leftover)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "unfinished database file left behind");
+        }
+    }
+    made?;
+    sync_directory(path)
+}
+
+/// Writes the tables into a new private file and closes it again, WAL folded in.
+fn fill(unborn: &Path, key: &StoreKey) -> Result<(), OpenError> {
+    new_private_file(unborn).map_err(unwritable)?;
+    let mut connection = connect(unborn, key, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
+    durable(&connection)?;
+    migrate::migrate(&mut connection, MIGRATIONS)?;
+    connection.close().map_err(|(_, error)| error)?;
+    fs::File::open(unborn).and_then(|file| file.sync_all()).map_err(OpenError::Io)
+}
+
+/// Creates a file that must not exist yet; a symbolic link in its place is an error too (`O_EXCL`).
+fn new_private_file(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        // The mode once more on the open file: the umask may have taken bits away that SQLite needs, and copies to -wal and -shm.
+        options.mode(0o600).open(path)?.set_permissions(fs::Permissions::from_mode(0o600))
+    }
+    #[cfg(not(unix))]
+    {
+        options.open(path).map(drop)
+    }
+}
+
+/// Gives the finished file its real name, never in place of another file.
+fn publish(unborn: &Path, path: &Path) -> Result<(), OpenError> {
+    match fs::hard_link(unborn, path) {
+        Ok(()) => Ok(()),
+        // Somebody was faster: theirs is opened.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without hard links.
+        Err(_) if !present(path)? => fs::rename(unborn, path).map_err(unwritable),
+        Err(error) => Err(unwritable(error)),
+    }
+}
+
+fn unwritable(error: io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::NotWritable(error),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::DiskFull,
+        _ => OpenError::Io(error),
+    }
+}
+
+/// A new name is durable only when its directory is synced.
+fn sync_directory(path: &Path) -> Result<(), OpenError> {
+    match path.parent() {
+        Some(directory) if cfg!(unix) => fs::File::open(directory).and_then(|file| file.sync_all()).map_err(OpenError::Io),
+        _ => Ok(()),
+    }
+}
+
+/// A keyed connection with our settings; the first page has been read, so the key fits.
+fn connect(path: &Path, key: &StoreKey, access: OpenFlags, cache_kib: u32) -> Result<Connection, OpenError> {
+    let mut flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if cfg!(unix) {
+        flags |= OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    }
+    let connection = Connection::open_with_flags(path, flags)?;
+    // SQLCipher writes its findings to stderr; ours go out as errors.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
+    connection.execute_batch(&key.pragma())?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // The file is only trusted to hold data, not to bring functions or to reshape its schema.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    // No auto_vacuum, ever: with it SQLCipher takes a page of zeros, as a crashed file system may leave one, for a good page.
+    // Sorting and temporary tables must not reach the disk in the clear.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// Every commit is on the disk when it returns.
+fn durable(connection: &Connection) -> Result<(), OpenError> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(OpenError::Io(io::Error::new(io::ErrorKind::Unsupported, "the file system has no shared memory for a WAL")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // macOS: without this, fsync returns before the drive has written. Nothing elsewhere.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Pages of peers. What a list filters by lies in its index, so that a page reads only the peers it shows.
+
+use ocmesh_proto::{At, PeerRecord, PubKey, Trust};
+use rusqlite::{OptionalExtension, Row, params_from_iter, types::Value};
+
+use super::{Reader, limit_and_one, rows};
+use crate::{
+    Cursor, Page, ReadError,
+    key_range::key_range,
+    load::{PEER_COLUMNS, peer},
+    row::{Fields, ms, number},
+};
+
+/// Which peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerQuery {
+    /// Online at `now` or not.
+    pub online: Option<bool>,
+    /// The present moment.
+    pub now: At,
+    /// A part of the name or petname, in any case, or the beginning of the key in hex or as `npub`.
+    pub q: Option<String>,
+    /// Lists this feature.
+    pub feature: Option<String>,
+    /// Trusted so far.
+    pub trust: Option<Trust>,
+    /// Rows of a page, 1 to 1,000.
+    pub limit: usize,
+    /// Go on after this row.
+    pub before: Option<Cursor>,
+}
+
+impl PeerQuery {
+    /// The newest 100 of all peers.
+    #[must_use]
+    pub const fn new(now: At) -> Self {
+        Self { online: None, now, q: None, feature: None, trust: None, limit: 100, before: None }
+    }
+}
+
+impl Reader {
+    /// A page of peers, the last seen first.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn peers(&self, query: &PeerQuery) -> Result<Page<PeerRecord>, ReadError> {
+        let (sql, params, limit) = page_sql(query);
+        self.with(|db| {
+            let found = rows(&mut db.prepare_cached(&sql)?, params_from_iter(params), |row| {
+                let mut fields = Fields::new(row);
+                let seq = fields.number("peer number")?;
+                let peer = peer(&mut fields)?;
+                Ok((Cursor { at: peer.last_seen, seq }, peer))
+            })?;
+            Ok(Page::cut(found, limit))
+        })
+    }
+
+    /// One peer.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn peer(&self, key: &PubKey) -> Result<Option<PeerRecord>, ReadError> {
+        let sql = format!("SELECT {PEER_COLUMNS} FROM peers AS p WHERE p.pubkey = ?1");
+        let read = |row: &Row<'_>| peer(&mut Fields::new(row));
+        self.with(|db| db.prepare_cached(&sql)?.query_row([key.as_bytes()], |row| Ok(read(row))).optional()?.transpose())
+    }
+}
+
+/// The statement of a page, its parameters, and how many rows it may show.
+pub(crate) fn page_sql(query: &PeerQuery) -> (String, Vec<Value>, usize) {
+    let mut params = Vec::new();
+    let mut terms = Vec::new();
+    let mut add = |term: &'static str, values: Vec<Value>| {
+        terms.push(term);
+        params.extend(values);
+    };
+    match query.online {
+        Some(true) => add("(p.status != 'offline' AND p.lease_until > ?)", vec![Value::Integer(ms(query.now))]),
+        Some(false) => add("(p.status = 'offline' OR p.lease_until <= ?)", vec![Value::Integer(ms(query.now))]),
+        None => {}
+    }
+    if let Some(trust) = query.trust {
+        add("p.trust = ?", vec![Value::Text(trust.as_str().to_owned())]);
+    }
+    if let Some(q) = query.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
+        // Both names lie in one text, a line each; a question is one line.
+        let text = Value::Text(q.to_lowercase().replace('\n', " "));
+        match key_range(q) {
+            Some((lowest, highest)) => add(
+                "(instr(p.search, ?) > 0 OR p.id IN (SELECT k.id FROM peers AS k WHERE k.pubkey BETWEEN ? AND ?))",
+                vec![text, Value::Blob(lowest.to_vec()), Value::Blob(highest.to_vec())],
+            ),
+            None => add("instr(p.search, ?) > 0", vec![text]),
+        }
+    }
+    if let Some(feature) = &query.feature {
+        // The list is JSON: first its raw text, which is quick, then its values, which is exact.
+        let json = serde_json::to_string(feature).unwrap_or_default();
+        add(
+            "(instr(p.features, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(p.features) AS f WHERE f.value = ?))",
+            vec![Value::Text(json), Value::Text(feature.clone())],
+        );
+    }
+    if let Some(before) = query.before {
+        add("(p.last_seen, p.id) < (?, ?)", vec![Value::Integer(ms(before.at)), Value::Integer(number(before.seq))]);
+    }
+    let (limit, fetch) = limit_and_one(query.limit);
+    params.push(Value::Integer(fetch));
+    let condition = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
+    let sql = format!(
+        "SELECT p.id, {PEER_COLUMNS} FROM peers AS p INDEXED BY peers_by_seen {condition} ORDER BY p.last_seen DESC, p.id DESC LIMIT ?"
+    );
+    (sql, params, limit)
+}

@@ -1,0 +1,15 @@
+//! The real binary, the installer and the skill, seen from outside: each user has a home directory and an environment of their own.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests; the configuration allows this in test functions only, not in what they share"
+)]
+
+mod install;
+mod offline;
+mod service;
+mod skill;
+mod support;

@@ -1,0 +1,140 @@
+//! `cargo xtask ci`: every check, one after the other, in one profile and one target directory, with a table of times at the end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    deps, docs, interop,
+    run::{cargo, command, read, say, succeed},
+    tidy,
+};
+
+/// Options of `cargo xtask ci`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run only these stages
+    #[arg(value_name = "STAGE")]
+    only: Vec<String>,
+    /// Name the stages and stop
+    #[arg(long)]
+    list: bool,
+}
+
+/// One stage: its name and what it does.
+type Stage = (&'static str, fn() -> Result<()>);
+
+/// Cheap ones first: a slip in the formatting should not cost twenty minutes.
+const STAGES: [Stage; 10] = [
+    ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
+    ("deps", deps::run),
+    ("tidy", tidy::run),
+    ("shellcheck", shellcheck),
+    ("deny", deny),
+    ("clippy", || cargo_task(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("test", || cargo_task(&["test", "--workspace"])),
+    ("docs", docs::run),
+    ("demo", || cargo_task(&["run", "--quiet", "--", "demo"])),
+    ("interop", || interop::run(&interop::Options::default())),
+];
+
+/// How a stage went.
+struct Outcome {
+    name: &'static str,
+    took: Duration,
+    error: Option<anyhow::Error>,
+}
+
+/// Runs the stages; a failed one does not keep the others from running.
+///
+/// # Errors
+/// Names the stages that failed.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.list {
+        STAGES.iter().for_each(|(name, _)| say(name));
+        return Ok(());
+    }
+    if let Some(unknown) = options.only.iter().find(|name| !STAGES.iter().any(|(stage, _)| stage == name)) {
+        bail!("there is no stage `{unknown}`; `cargo xtask ci --list` names them");
+    }
+    let wanted = STAGES.iter().filter(|(name, _)| options.only.is_empty() || options.only.iter().any(|only| only == name));
+    let outcomes: Vec<Outcome> = wanted.map(run_stage).collect();
+    say(&table(&outcomes));
+    let failed: Vec<&str> = outcomes.iter().filter(|outcome| outcome.error.is_some()).map(|outcome| outcome.name).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("failed: {}", failed.join(", "))
+}
+
+fn run_stage(&(name, work): &Stage) -> Outcome {
+    say(&format!("\n==> {name}"));
+    let began = Instant::now();
+    let error = work().err();
+    let took = began.elapsed();
+    match &error {
+        None => say(&format!("<== {name}: ok, {:.1} s", took.as_secs_f64())),
+        Some(error) => say(&format!("<== {name}: FAILED, {:.1} s: {error:#}", took.as_secs_f64())),
+    }
+    Outcome { name, took, error }
+}
+
+fn table(outcomes: &[Outcome]) -> String {
+    let mut lines = vec![format!("\n{:<12} {:>9}  result", "stage", "time")];
+    for Outcome { name, took, error } in outcomes {
+        let result = error.as_ref().map_or_else(|| "ok".to_owned(), |error| format!("FAILED: {error:#}"));
+        lines.push(format!("{name:<12} {:>7.1} s  {result}", took.as_secs_f64()));
+    }
+    let total: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
+    lines.push(format!("{:<12} {:>7.1} s", "total", total.as_secs_f64()));
+    lines.join("\n")
+}
+
+fn cargo_task(args: &[&str]) -> Result<()> {
+    succeed(command(&cargo(), args))
+}
+
+/// Every script that says it is for a shell.
+fn shellcheck() -> Result<()> {
+    let files = read(command("git", &["ls-files", "-co", "--exclude-standard"]))?;
+    let scripts: Vec<&str> = files.lines().filter(|path| path.ends_with(".sh") || *path == ".ci/run").collect();
+    if scripts.is_empty() {
+        bail!("found no script to check");
+    }
+    say(&format!("checking {}", scripts.join(" ")));
+    succeed(command("shellcheck", &[&["--enable=quote-safe-variables"], scripts.as_slice()].concat()))
+}
+
+/// Licences, bans and sources always; advisories where the advisory database can be fetched.
+fn deny() -> Result<()> {
+    cargo_task(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
+    if cargo_task(&["deny", "--log-level", "error", "fetch", "db"]).is_err() {
+        say("advisories NOT checked: the advisory database needs the network and could not be fetched");
+        return Ok(());
+    }
+    cargo_task(&["deny", "--log-level", "error", "check", "--disable-fetch", "advisories"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_every_stage_with_its_time_and_the_failure() {
+        let outcomes = [
+            Outcome { name: "fmt", took: Duration::from_millis(1500), error: None },
+            Outcome { name: "test", took: Duration::from_secs(60), error: Some(anyhow::anyhow!("2 tests failed")) },
+        ];
+        let table = table(&outcomes);
+        for part in ["fmt ", "1.5 s  ok", "60.0 s  FAILED: 2 tests failed", "total", "61.5 s"] {
+            assert!(table.contains(part), "{part} is missing in\n{table}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_stage_is_an_error() {
+        let options = Options { only: vec!["no-such-stage".to_owned()], list: false };
+        assert!(run(&options).unwrap_err().to_string().contains("no-such-stage"));
+    }
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask interop`: clients that are not ours (nostr-tools) and a relay that is not ours, against the real daemon. What the cases check
+//! is in `interop/`; this task only builds, installs, starts and stops what they need.
+
+mod relay;
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use serde_json::json;
+
+use self::relay::{Doors, ForeignRelay};
+use crate::run::{cargo, command, root, say, succeed, target_dir};
+
+/// Options of `cargo xtask interop`.
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Break every case on purpose in each of its ways, and demand that it goes red
+    #[arg(long)]
+    prove: bool,
+    /// Use this binary instead of building one
+    #[arg(long, value_name = "PATH")]
+    ocmesh: Option<PathBuf>,
+    /// Run only these cases
+    #[arg(value_name = "CASE")]
+    cases: Vec<String>,
+}
+
+/// Runs the cases.
+///
+/// # Errors
+/// Something could not be built, installed or started, or a case failed.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let ocmesh = if let Some(path) = &options.ocmesh {
+        path.canonicalize().with_context(|| format!("there is no {}", path.display()))?
+    } else {
+        succeed(command(&cargo(), &["build", "--quiet", "--package", "ocmesh"]))?;
+        target_dir().join("debug").join("ocmesh")
+    };
+    ensure!(ocmesh.is_file(), "there is no {}", ocmesh.display());
+    let python = install()?;
+
+    let open = ForeignRelay::start(&python, Doors::Open)?;
+    let members_only = ForeignRelay::start(&python, Doors::MembersOnly)?;
+    say(&format!("foreign relays: {} (open), {} (demands authentication)", open.url(), members_only.url()));
+    let given = json!({ "ocmesh": ocmesh, "relay": open.url(), "auth_relay": members_only.url(), "grant": members_only.grant_command() });
+
+    let mut node = Command::new("node");
+    node.current_dir(root().join("interop")).env("OCMESH_INTEROP", given.to_string()).arg("run.mjs");
+    node.args(options.prove.then_some("--prove")).args(&options.cases);
+    succeed(node).context("interop")
+}
+
+/// Installs what the lock files name, unless it is there already; returns where the relay's programs are.
+fn install() -> Result<PathBuf> {
+    let modules = root().join("interop").join("node_modules");
+    if !modules.join(".package-lock.json").is_file() {
+        let mut npm = Command::new("npm");
+        npm.current_dir(root().join("interop")).args(["ci", "--no-fund", "--no-audit"]);
+        succeed(npm)?;
+    }
+    let venv = target_dir().join("interop").join("venv");
+    let programs = venv.join("bin");
+    if !programs.join("nostr-relay").is_file() {
+        let folder = venv.to_str().context("the target directory's path is not UTF-8")?;
+        succeed(command("python3", &["-m", "venv", folder]))?;
+        let pip = programs.join("pip");
+        let mut pip = Command::new(pip);
+        pip.current_dir(root()).args(["install", "--quiet", "--disable-pip-version-check", "-r", "interop/requirements.txt"]);
+        succeed(pip)?;
+    }
+    Ok(programs)
+}
