@@ -158,13 +158,12 @@ impl Engine {
         Waker(self.pool.clone())
     }
 
-    /// Waits until the goodbye is said and the store is closed. Ends only after the stop token is cancelled.
-    pub fn join(self) {
+    /// Waits until the goodbye is said and the store is closed. Ends only after the stop token is cancelled. `false` when a thread
+    /// panicked, which it has said in the log.
+    #[must_use]
+    pub fn join(self) -> bool {
         drop(self.pool);
-        for thread in self.threads {
-            // A thread that panicked has said so in the log; the other one still ends.
-            let _ = thread.join();
-        }
+        self.threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count() == 0
     }
 }
 

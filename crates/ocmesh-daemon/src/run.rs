@@ -34,7 +34,7 @@ pub struct DaemonOptions {
 /// Runs a daemon until a signal stops it. Call within a multi-thread tokio runtime.
 ///
 /// # Errors
-/// The start cannot succeed; nothing was deleted or overwritten. See [`StartError`].
+/// The start cannot succeed, or a part of the daemon broke; nothing was deleted or overwritten. See [`StartError`].
 pub async fn run(options: DaemonOptions) -> Result<(), StartError> {
     let started = Instant::now();
     let DaemonOptions { home, config, foreground_log } = options;
@@ -56,7 +56,7 @@ pub async fn run(options: DaemonOptions) -> Result<(), StartError> {
             Ok(())
         }
         Err(error) => {
-            tracing::error!(reason = error.reason(), hint = error.hint(), "daemon cannot start");
+            tracing::error!(reason = error.reason(), hint = error.hint(), "daemon failed");
             Err(error)
         }
     }
@@ -106,12 +106,9 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     }
     watch.abort();
     let engine_end = tokio::task::spawn_blocking(move || engine.join());
-    for ended in [api.await, engine_end.await] {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a part of the daemon ended badly");
-        }
-    }
-    Ok(())
+    let api_ended = api.await.is_ok();
+    let engine_ended = engine_end.await.unwrap_or(false);
+    if api_ended && engine_ended { Ok(()) } else { Err(StartError::Broken) }
 }
 
 async fn listen(config: &Config) -> Result<Listeners, StartError> {

@@ -63,6 +63,9 @@ pub enum StartError {
     /// The log is set up already.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A part of the running daemon failed; what it was is in the log.
+    #[error("a part of the daemon failed while it ran; the log tells which")]
+    Broken,
     /// The system denies something that every daemon needs: signals, threads.
     #[error("the system does not allow {what}")]
     System {
@@ -122,6 +125,7 @@ impl StartError {
             Self::PortTaken { .. } => "stop that program, or choose another port: OCMESH_API_PORT=0 takes any free one".to_owned(),
             Self::Listen { source, .. } if is_denied(source) => "choose a port of 1024 or higher with OCMESH_API_PORT".to_owned(),
             Self::Listen { .. } => "choose another port with OCMESH_API_PORT, or another socket with OCMESH_API_SOCKET".to_owned(),
+            Self::Broken => "start it again; nothing that was acknowledged is lost".to_owned(),
             Self::Log(_) | Self::System { .. } => "run `ocmesh doctor`".to_owned(),
         }
     }

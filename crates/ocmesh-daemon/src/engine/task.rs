@@ -58,7 +58,8 @@ pub(crate) struct MeshTask {
     pub(crate) finished: bool,
 }
 
-/// What woke the loop.
+/// What woke the loop. Lives for a moment on one stack, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 enum Arrival {
     Question(Question),
     Input(Input),
