@@ -26,6 +26,9 @@ const INTRO_ANSWER_MS: u64 = 10 * MINUTE;
 /// Pings of one peer are answered at most this often.
 const PONG_INTERVAL_MS: u64 = 10_000;
 
+/// Peers answered by themselves within [`INTRO_ANSWER_MS`] at most.
+const ANSWERED_MAX: usize = 4_096;
+
 /// When we last answered whom, so that nobody can make us talk without end.
 pub(crate) type Answered = BTreeMap<PubKey, At>;
 
@@ -237,7 +240,12 @@ impl Mesh {
         if self.answered.get(&peer).is_some_and(|at| now.since(*at) < interval_ms) {
             return false;
         }
-        self.answered.retain(|_, at| now.since(*at) < INTRO_ANSWER_MS);
+        if self.answered.len() >= ANSWERED_MAX {
+            self.answered.retain(|_, at| now.since(*at) < INTRO_ANSWER_MS);
+        }
+        if self.answered.len() >= ANSWERED_MAX {
+            return false; // So many in ten minutes is a flood; silence is the answer to that.
+        }
         self.answered.insert(peer, now);
         true
     }

@@ -22,6 +22,8 @@ pub(crate) const PRESENCE_LEASE_MS: u64 = 15 * MINUTE;
 const ROUTE_IDLE_MS: u64 = 2 * MINUTE;
 /// An inbox relay that is down for longer leaves our published list.
 const INBOX_PATIENCE_MS: u64 = 30 * MINUTE;
+/// A look-up that no relay ended by then is over.
+const LOOKUP_MS_MAX: u64 = MINUTE;
 /// First pause after a relay refused a kind of announcement; doubles each time.
 const KIND_PAUSE_MS: u64 = 10 * MINUTE;
 /// First pace after `rate-limited:`; doubles each time, up to [`PACE_MS_MAX`], and halves with each accepted event.
@@ -111,7 +113,8 @@ pub(crate) struct RelaySet {
     order: Vec<RelayUrl>,
     /// Configured relays that the owner removed.
     pub(crate) removed: BTreeMap<RelayUrl, RelayRecord>,
-    lookups: BTreeMap<u64, PubKey>,
+    /// Look-ups under way, by number, with when they began.
+    lookups: BTreeMap<u64, At>,
     next_lookup: u64,
     looked_up_at: BTreeMap<PubKey, At>,
 }
@@ -310,11 +313,12 @@ impl Mesh {
     /// Asks our relays, and nobody else, for a peer's lists, profile and presence. At most once in ten minutes a peer.
     pub(crate) fn look_up(&mut self, peer: PubKey, at_once: bool) {
         let recent = self.relays.looked_up_at.get(&peer).is_some_and(|at| self.now.since(*at) < 10 * MINUTE);
-        if (recent && !at_once) || self.relays.lookups.len() >= LOOKUPS_MAX {
+        if recent && !at_once {
             return;
         }
         let open = self.relays.open_own();
-        if open.is_empty() {
+        self.end_old_lookups(&open);
+        if open.is_empty() || self.relays.lookups.len() >= LOOKUPS_MAX {
             return;
         }
         let number = self.relays.next_lookup;
@@ -322,12 +326,25 @@ impl Mesh {
         let now = self.now;
         self.relays.looked_up_at.retain(|_, at| now.since(*at) < HOUR);
         self.relays.looked_up_at.insert(peer, now);
-        self.relays.lookups.insert(number, peer);
+        self.relays.lookups.insert(number, now);
         let mut filters =
             vec![Filter { kinds: vec![kind::PROFILE, kind::RELAY_LIST, kind::DM_RELAYS], authors: vec![peer], ..Filter::default() }];
         filters.extend(presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[peer]));
         for url in open {
             self.subscribe(&url, Sub::Lookup(number), filters.clone(), false);
+        }
+    }
+
+    /// A relay that never says it has told everything must not keep a look-up's place for ever.
+    fn end_old_lookups(&mut self, open: &[RelayUrl]) {
+        let now = self.now;
+        let old: Vec<u64> =
+            self.relays.lookups.iter().filter(|(_, at)| now.since(**at) > LOOKUP_MS_MAX).map(|(number, _)| *number).collect();
+        for number in old {
+            self.relays.lookups.remove(&number);
+            for url in open {
+                self.out.effects.push(Effect::Unsubscribe { relay: url.clone(), sub: Sub::Lookup(number) });
+            }
         }
     }
 

@@ -483,3 +483,58 @@ fn a_relay_that_never_answers_is_tried_ever_more_slowly_and_holds_nobody_up() {
     world.pass(7 * HOUR);
     assert!(matches!(world.status(0, id), Status::Relayed { accepted: 2, of: 2, .. }), "{:?}", world.status(0, id));
 }
+
+/// A stranger's text, handed to the first node; gives what follows from it.
+fn text_from(world: &mut World, author: [u8; 32]) -> ocmesh_proto::Step {
+    let (id, event_id, me, now) = (world.fresh_id(), world.fresh_id(), world.nodes[0].me, world.now);
+    let opened = Opened::Direct(Envelope {
+        id,
+        event_id,
+        author: ocmesh_proto::PubKey::from_bytes(author),
+        recipient: me,
+        form: Form::Nip17,
+        written_at: now,
+        reply_to: None,
+        subject: None,
+        chain: None,
+        body: Body::Ping,
+    });
+    let facts = ocmesh_proto::Facts::default();
+    world.nodes[0].mesh.as_mut().unwrap().handle(Input::EventOpened { relay: url(A), opened, facts }, now)
+}
+
+fn author(n: u32) -> [u8; 32] {
+    let mut bytes = [9u8; 32];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn a_relay_that_never_ends_a_look_up_does_not_end_looking_up() {
+    let mut world = World::new(&[A]);
+    world.add("ada", &[A]);
+    world.pass(5 * SECOND);
+    let looks_up = |step: &ocmesh_proto::Step| {
+        step.effects.iter().any(|effect| matches!(effect, ocmesh_proto::Effect::Subscribe { sub: ocmesh_proto::Sub::Lookup(_), .. }))
+    };
+    // These look-ups reach no relay here, so none of them is ever answered.
+    let begun = (0..40).filter(|n| looks_up(&text_from(&mut world, author(*n)))).count();
+    assert_eq!(begun, 32, "bounded");
+    world.now = world.now.plus(MINUTE + SECOND);
+    assert!(looks_up(&text_from(&mut world, author(1_000))), "old ones make room");
+}
+
+#[test]
+fn a_flood_of_pings_is_answered_within_bounds() {
+    let mut world = World::new(&[A]);
+    world.add("ada", &[A]);
+    world.pass(5 * SECOND);
+    let pongs =
+        |step: &ocmesh_proto::Step| step.effects.iter().filter(|effect| matches!(effect, ocmesh_proto::Effect::Seal { .. })).count();
+    assert_eq!(pongs(&text_from(&mut world, author(1))), 1);
+    assert_eq!(pongs(&text_from(&mut world, author(1))), 0, "one peer, once in ten seconds");
+    let answered: usize = (2..6_000).map(|n| pongs(&text_from(&mut world, author(n)))).sum();
+    assert!(answered <= 4_096, "{answered}");
+    world.now = world.now.plus(11 * MINUTE);
+    assert_eq!(pongs(&text_from(&mut world, author(9_999))), 1, "the flood is over");
+}
