@@ -529,8 +529,9 @@ fn a_flood_of_pings_is_answered_within_bounds() {
     let mut world = World::new(&[A]);
     world.add("ada", &[A]);
     world.pass(5 * SECOND);
-    let pongs =
-        |step: &ocmesh_proto::Step| step.effects.iter().filter(|effect| matches!(effect, ocmesh_proto::Effect::Seal { .. })).count();
+    let is_pong =
+        |effect: &ocmesh_proto::Effect| matches!(effect, ocmesh_proto::Effect::Seal { draft: ocmesh_proto::Draft::Direct(_), .. });
+    let pongs = |step: &ocmesh_proto::Step| step.effects.iter().filter(|effect| is_pong(effect)).count();
     assert_eq!(pongs(&text_from(&mut world, author(1))), 1);
     assert_eq!(pongs(&text_from(&mut world, author(1))), 0, "one peer, once in ten seconds");
     let answered: usize = (2..6_000).map(|n| pongs(&text_from(&mut world, author(n)))).sum();

@@ -1,6 +1,7 @@
 //! One open connection: everything that happens between the upgrade and the end of the socket.
 
 mod inbound;
+mod outbound;
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
@@ -16,7 +17,6 @@ use super::{
 use crate::{
     LinkState, PoolEvent, RelayInfo,
     auth::{Auth, Move},
-    frame::client_event,
     info,
     publish::{Answer, Flights},
     subscription::{AuthView, Out},
@@ -91,6 +91,10 @@ impl<'a> Session<'a> {
                 "disconnected".to_owned()
             }
         };
+        if self.info.is_some() {
+            // Cut off with the connection: the next one asks again.
+            self.memory.described_at = None;
+        }
         let answers = self.flights.lose(&why);
         self.answer(answers);
         self.post();
@@ -259,45 +263,6 @@ impl<'a> Session<'a> {
             Turn::Writable => self.write(),
             Turn::Lost(why) => Err(why),
         }
-    }
-
-    /// Something waits to be written.
-    fn has_mail(&self) -> bool {
-        !self.control.is_empty() || self.flights.has_relaunches() || self.may_launch()
-    }
-
-    fn may_launch(&self) -> bool {
-        self.flights.len() < self.link.surroundings.tuning.in_flight_max && !self.link.desk.papers().lanes.is_empty()
-    }
-
-    /// Writes one message: ours first, then events sent again after AUTH, then the lanes.
-    fn write(&mut self) -> Result<(), Lost> {
-        if let Some(message) = self.control.pop_front() {
-            return self.wire.send(message);
-        }
-        let now = Instant::now();
-        if let Some(json) = self.flights.relaunch(now) {
-            return self.wire.send(Message::text(client_event(&json)));
-        }
-        if !self.may_launch() {
-            return Ok(());
-        }
-        let parcel = self.link.desk.papers().lanes.pop();
-        match parcel {
-            Some(parcel) if self.flights.launch(&parcel, now) => self.wire.send(Message::text(client_event(&parcel.json))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes what waits, and closes.
-    async fn goodbye(&mut self) {
-        while self.has_mail() {
-            match self.wire.turn(false, true).await {
-                Turn::Writable if self.write().is_ok() => {}
-                _ => return,
-            }
-        }
-        self.wire.close().await;
     }
 
     /// Brings the status up to date.

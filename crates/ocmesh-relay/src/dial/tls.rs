@@ -52,3 +52,14 @@ fn connector(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
     let config = builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{all_roots, built_in_roots};
+
+    #[test]
+    fn the_systems_roots_come_on_top_of_the_built_in_ones() {
+        assert!(built_in_roots().len() > 50);
+        assert!(all_roots().len() >= built_in_roots().len());
+    }
+}

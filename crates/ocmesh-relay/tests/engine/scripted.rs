@@ -38,6 +38,8 @@ pub(crate) struct Relay {
     connections: mpsc::Receiver<Conn>,
     /// Answered to requests that are no upgrade.
     pub(crate) document: Arc<Mutex<Option<String>>>,
+    /// How many there were of those.
+    pub(crate) documents_asked: Arc<AtomicU32>,
     task: JoinHandle<()>,
 }
 
@@ -49,9 +51,10 @@ impl Relay {
     pub(crate) fn on(listener: TcpListener) -> Self {
         let url = format!("ws://{}", listener.local_addr().unwrap());
         let document = Arc::new(Mutex::new(None));
+        let documents_asked = Arc::new(AtomicU32::new(0));
         let (sender, connections) = mpsc::channel(1_000);
-        let task = tokio::spawn(accept_all(listener, sender, Arc::clone(&document)));
-        Self { url, connections, document, task }
+        let task = tokio::spawn(accept_all(listener, sender, Arc::clone(&document), Arc::clone(&documents_asked)));
+        Self { url, connections, document, documents_asked, task }
     }
 
     /// The next websocket.
@@ -71,10 +74,10 @@ impl Drop for Relay {
     }
 }
 
-async fn accept_all(listener: TcpListener, sender: mpsc::Sender<Conn>, document: Arc<Mutex<Option<String>>>) {
+async fn accept_all(listener: TcpListener, sender: mpsc::Sender<Conn>, document: Arc<Mutex<Option<String>>>, asked: Arc<AtomicU32>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
-        let (sender, document) = (sender.clone(), document.lock().unwrap().clone());
+        let (sender, document, asked) = (sender.clone(), document.lock().unwrap().clone(), Arc::clone(&asked));
         tokio::spawn(async move {
             if is_upgrade(&stream).await {
                 let roomy = WebSocketConfig::default();
@@ -82,6 +85,7 @@ async fn accept_all(listener: TcpListener, sender: mpsc::Sender<Conn>, document:
                     let _ = sender.send(Conn { socket }).await;
                 }
             } else {
+                asked.fetch_add(1, Ordering::Relaxed);
                 serve_document(stream, document).await;
             }
         });
