@@ -11,11 +11,15 @@ mod view;
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
-use ocmesh_proto::{At, Mesh, Policy};
+use ocmesh_proto::{At, Mesh, Policy, time::MINUTE};
 use ocmesh_relay::{Authenticator, Pool, PoolConfig, Tuning};
 use ocmesh_store::{ReadError, Store};
 use ocmesh_wire::Keys;
@@ -35,6 +39,9 @@ const QUESTIONS_MAX: usize = 1_024;
 const INPUTS_MAX: usize = 1_024;
 /// Notices a slow listener may be behind before it must resume from the store.
 const NOTICES_MAX: usize = 1_024;
+
+/// A mesh task that was not seen for longer hangs: it wakes at least once a minute, and no transaction takes as long as another.
+const PULSE_MS_MAX: u64 = 2 * MINUTE;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -56,6 +63,7 @@ pub struct EngineParts {
 pub struct Engine {
     handle: MeshHandle,
     pool: Pool,
+    pulse: Pulse,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -68,6 +76,33 @@ pub enum EngineError {
     /// No thread.
     #[error("the system gives no thread")]
     Thread(#[from] io::Error),
+}
+
+/// Shows that the mesh task still turns: it comes round at least once a minute.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    began: Instant,
+    beat_ms: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { began: Instant::now(), beat_ms: Arc::new(AtomicU64::new(0)) }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn beat(&self) {
+        self.beat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+    }
+
+    /// The mesh task came round within [`PULSE_MS_MAX`].
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.elapsed_ms().saturating_sub(self.beat_ms.load(Ordering::Relaxed)) <= PULSE_MS_MAX
+    }
 }
 
 /// Tells the relay engine that the machine slept or the network changed. Cheap to clone.
@@ -114,7 +149,9 @@ impl Engine {
         let handle = MeshHandle::new(ask, seen, notices.clone());
         let ingest = Ingest { keys: Arc::clone(&keys), clock: clock.clone(), recent: Arc::clone(&recent), inputs: inputs_in };
         let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
+        let pulse = Pulse::new();
         let task = MeshTask {
+            pulse: pulse.clone(),
             mesh,
             store,
             keys,
@@ -143,13 +180,19 @@ impl Engine {
                 task.run(&runtime);
             })?,
         ];
-        Ok(Self { handle, pool, threads })
+        Ok(Self { handle, pool, pulse, threads })
     }
 
     /// The Local API's way in.
     #[must_use]
     pub fn handle(&self) -> MeshHandle {
         self.handle.clone()
+    }
+
+    /// Whether the mesh task still turns.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// The way to say that the machine slept.

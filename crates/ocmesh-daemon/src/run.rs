@@ -96,7 +96,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     tell_service_manager(ServiceState::Ready);
     tracing::info!(port, "local API listening");
 
-    let watch = watch_over(engine.waker(), clock.clone(), stop.clone());
+    let watch = watch_over(&engine, clock.clone(), stop.clone());
     stop.cancelled().await;
     tracing::info!("daemon stopping");
     tell_service_manager(ServiceState::Stopping);
@@ -157,8 +157,9 @@ fn token_file(home: &Home) -> Result<std::path::PathBuf, StartError> {
     Ok(path)
 }
 
-/// Looks for sleeps and clock jumps, and tells the service manager that we live.
-fn watch_over(waker: crate::engine::Waker, clock: Clock, stop: StopToken) -> JoinHandle<()> {
+/// Looks for sleeps and clock jumps, and tells the service manager that we live, as long as the mesh task does.
+fn watch_over(engine: &Engine, clock: Clock, stop: StopToken) -> JoinHandle<()> {
+    let (waker, pulse) = (engine.waker(), engine.pulse());
     tokio::spawn(async move {
         let mut jumps = JumpWatch::new(clock);
         let mut alive = watchdog_interval().map(tokio::time::interval);
@@ -173,7 +174,13 @@ fn watch_over(waker: crate::engine::Waker, clock: Clock, stop: StopToken) -> Joi
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tick => tell_service_manager(ServiceState::Alive),
+                () = tick => {
+                    if pulse.is_alive() {
+                        tell_service_manager(ServiceState::Alive);
+                    } else {
+                        tracing::error!("mesh task does not turn; the service manager is left to start us anew");
+                    }
+                }
                 jump = jumps.next() => {
                     tracing::info!(by_ms = jump.by_ms, "machine slept or clock was set, looking at every relay");
                     waker.wake();

@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    Pulse,
     ask::{AskError, NumberedNotice, Question, Told, View},
     facts::{self, NotAsked},
     journal,
@@ -37,6 +38,7 @@ const PRUNE_INTERVAL_MS: u64 = HOUR;
 
 /// Everything the loop owns.
 pub(crate) struct MeshTask {
+    pub(crate) pulse: Pulse,
     pub(crate) mesh: Mesh,
     pub(crate) store: Store,
     pub(crate) keys: Arc<Keys>,
@@ -99,6 +101,7 @@ impl MeshTask {
     pub(crate) fn run(mut self, runtime: &Handle) {
         let mut arrival = Arrival::Input(Input::Started);
         while !self.finished {
+            self.pulse.beat();
             if let Err(error) = self.batch(arrival) {
                 self.recover(runtime, &error);
                 arrival = Arrival::Input(Input::Started);
@@ -377,6 +380,7 @@ impl MeshTask {
         let mut pauses = RECOVERY_PAUSES.iter().copied();
         let mut pause = Duration::from_secs(1);
         loop {
+            self.pulse.beat();
             pause = pauses.next().unwrap_or(pause);
             if runtime.block_on(self.pause(pause, &refusal)) {
                 self.finished = true;
