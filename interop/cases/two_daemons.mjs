@@ -70,8 +70,11 @@ export async function run(t, world) {
   }
   await t.step('the sender sees it read', () => until('read', async () => (await ada.stateOf(sent.id)) === 'read', t.within(5000)));
 
+  const reader = await world.peer('reader');
+  const card = async (daemon) => (await reader.stored({ kinds: [31337], authors: [daemon.pubkey] }))[0]?.id;
   for (const [daemon, other] of [[ada, bob], [bob, ada]]) {
     const before = await picture(daemon);
+    const announced = await card(daemon);
     await daemon.kill9();
     if (t.breaks(daemon === ada ? 'the sender loses its home' : 'the receiver loses its home')) rmSync(daemon.home, { recursive: true });
     await daemon.start();
@@ -79,6 +82,7 @@ export async function run(t, world) {
     t.equal(after.pubkey, before.pubkey, `${daemon.name}: the same identity after kill -9`);
     t.equal(after.messages, before.messages, `${daemon.name}: every message, with its read mark, after kill -9`);
     t.equal((await daemon.peer(other.pubkey))?.handshake, 'handshaked', `${daemon.name}: the peer and the handshake after kill -9`);
+    await t.step(`${daemon.name}: announces itself again`, () => until('a new presence', async () => (await card(daemon)) !== announced, t.within(10_000)));
   }
   await t.step('messages pass again after both restarts', async () => {
     const text = `again ${randomUUID()}`;

@@ -1,13 +1,17 @@
 //! `cargo xtask ci`: every check, one after the other, in one profile and one target directory, with a table of times at the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
     deps, docs, interop,
-    run::{cargo, command, read, say, succeed},
+    run::{cargo, command, read, root, say, succeed, target_dir},
     tidy,
 };
 
@@ -35,8 +39,8 @@ const STAGES: [Stage; 10] = [
     ("clippy", || cargo_task(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("test", || cargo_task(&["test", "--workspace"])),
     ("docs", docs::run),
-    ("demo", || cargo_task(&["run", "--quiet", "--", "demo"])),
-    ("interop", || interop::run(&interop::Options::default())),
+    ("demo", demo),
+    ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?))),
 ];
 
 /// How a stage went.
@@ -93,6 +97,19 @@ fn table(outcomes: &[Outcome]) -> String {
 
 fn cargo_task(args: &[&str]) -> Result<()> {
     succeed(command(&cargo(), args))
+}
+
+/// The binary as `cargo test` built it. `cargo build` would choose other features of shared dependencies and compile half the tree again.
+fn tested_binary() -> Result<PathBuf> {
+    cargo_task(&["test", "--workspace", "--no-run", "--quiet"])?;
+    Ok(target_dir().join("debug").join("ocmesh"))
+}
+
+/// The README's first command, with the debug build.
+fn demo() -> Result<()> {
+    let mut demo = Command::new(tested_binary()?);
+    demo.arg("demo").current_dir(root());
+    succeed(demo)
 }
 
 /// Every script that says it is for a shell.

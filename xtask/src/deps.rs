@@ -12,7 +12,7 @@ use crate::run::{root, say, say_error};
 /// Checks every crate against its fence.
 ///
 /// # Errors
-/// Names each edge that crosses a fence is printed; the error counts them.
+/// Each edge that crosses a fence is printed; the error counts them.
 pub(crate) fn run() -> Result<()> {
     let metadata = MetadataCommand::new().current_dir(root()).other_options(["--locked".to_owned()]).exec()?;
     let graph = Graph::from_metadata(&metadata);
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<()> {
         say_error(crossing);
     }
     if !crossings.is_empty() {
-        bail!("{} dependencies cross a fence; ARCHITECTURE.md says why the fences are there", crossings.len());
+        bail!("{} forbidden; ARCHITECTURE.md says why the fences are there", crossings.len());
     }
     say(&format!("deps: {} crates, every one inside its fence", graph.ours().count()));
     Ok(())

@@ -13,7 +13,7 @@ use self::relay::{Doors, ForeignRelay};
 use crate::run::{cargo, command, root, say, succeed, target_dir};
 
 /// Options of `cargo xtask interop`.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub(crate) struct Options {
     /// Break every case on purpose in each of its ways, and demand that it goes red
     #[arg(long)]
@@ -24,6 +24,13 @@ pub(crate) struct Options {
     /// Run only these cases
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
+}
+
+impl Options {
+    /// Every case, with a binary that is already built.
+    pub(crate) fn with_binary(ocmesh: PathBuf) -> Self {
+        Self { prove: false, ocmesh: Some(ocmesh), cases: Vec::new() }
+    }
 }
 
 /// Runs the cases.

@@ -5,6 +5,7 @@ mod deps;
 mod docs;
 mod interop;
 mod run;
+mod sim;
 mod tidy;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Task {
     Docs,
     /// Foreign clients over a foreign relay against the real daemon
     Interop(interop::Options),
+    /// The simulator: many cores, faults and crashes in virtual time, by seed
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Docs => docs::run(),
         Task::Interop(options) => interop::run(&options),
+        Task::Sim(options) => sim::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

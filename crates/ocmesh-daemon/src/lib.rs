@@ -1,15 +1,15 @@
 //! The shell around the core: sockets, files, clock, key, HTTP. No decisions of its own.
 
-pub mod engine;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod home;
 pub mod http;
 pub mod identity;
 pub mod lock;
 pub mod logging;
+mod run;
 pub mod shutdown;
 pub mod start_error;
-mod run;
 
 pub use run::{DaemonOptions, VERSION, run};

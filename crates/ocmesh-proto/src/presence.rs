@@ -240,7 +240,8 @@ impl Mesh {
         self.stopping = Some(id);
         self.agenda.clear(&Timer::Beat);
         self.note_good_relays();
-        if self.relays.open_own().is_empty() || !self.announcer.begun {
+        // Peers may still see us online from before a restart, so it does not matter whether this run said hello.
+        if self.relays.open_own().is_empty() || self.own.published_at == At(0) {
             self.finish();
             return;
         }

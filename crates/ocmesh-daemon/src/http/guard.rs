@@ -160,3 +160,20 @@ fn is_json(kind: &str) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
         && (parameters.is_empty() || parameters.replace('"', "").eq_ignore_ascii_case("charset=utf-8"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The HTTP parser trims values, so that no caller can send this today; the file is our own and may still be empty.
+    #[test]
+    fn an_empty_token_file_opens_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer "));
+        assert!(authorize(file.path(), &headers).is_err());
+        std::fs::write(file.path(), "secret\n").unwrap();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
+        assert!(authorize(file.path(), &headers).is_ok());
+    }
+}

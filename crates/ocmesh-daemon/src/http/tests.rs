@@ -10,7 +10,10 @@ mod refusals;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -51,6 +54,7 @@ struct Daemon {
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<NumberedNotice>>,
     asked: Arc<Mutex<Vec<Ask>>>,
+    clock_breaks: Arc<AtomicBool>,
     stop: StopToken,
     serving: Option<JoinHandle<()>>,
 }
@@ -97,6 +101,8 @@ impl Daemon {
         let socket = home.path().join("ocmesh.sock");
         let unix = Some((bind_unix(&socket).unwrap(), socket));
         let stop = StopToken::new();
+        let clock_breaks = Arc::new(AtomicBool::new(false));
+        let breaks = Arc::clone(&clock_breaks);
         let api = Api::new(ApiParts {
             mesh,
             reader: store.reader(),
@@ -105,11 +111,11 @@ impl Daemon {
             started: Instant::now(),
             port,
             token_file: token.then(|| home.path().join("token")),
-            clock: Clock::from_fn(|| NOW),
+            clock: Clock::from_fn(move || if breaks.load(Ordering::Relaxed) { panic!("the clock broke") } else { NOW }),
             stop: stop.clone(),
         });
         let serving = Some(tokio::spawn(serve(api, Listeners { tcp, unix })));
-        Self { home, port, store: Mutex::new(store), view, notices, asked, stop, serving }
+        Self { home, port, store: Mutex::new(store), view, notices, asked, clock_breaks, stop, serving }
     }
 
     fn socket(&self) -> PathBuf {
@@ -220,9 +226,9 @@ async fn read_reply(stream: &mut (impl AsyncRead + Unpin)) -> Reply {
 fn unchunk(mut text: &str) -> String {
     let mut out = String::new();
     while let Some((size, rest)) = text.split_once("\r\n") {
-        let size = usize::from_str_radix(size, 16).unwrap();
-        out.push_str(&rest[..size]);
-        text = &rest[size + 2..];
+        let (chunk, rest) = rest.split_at_checked(usize::from_str_radix(size, 16).unwrap()).unwrap();
+        out.push_str(chunk);
+        text = rest.trim_start_matches("\r\n");
     }
     out
 }

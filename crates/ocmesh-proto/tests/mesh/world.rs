@@ -6,11 +6,12 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Body, Chain, Change, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Filter, Form,
-    HistoryEntry, InboundFacts, Input, Link, ListPurpose, Mesh, MessageId, MessageRecord, Opened, Parcel, ParcelClass, PeerRecord, Policy,
-    Presence, Profile, PubKey, Recipient, Refusal, RelayInfo, RelayList, RelayRecord, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot,
-    Status, StoredFacts, Sub, Verdict, kind,
+    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Filter, Form, InboundFacts,
+    Input, Link, ListPurpose, Mesh, MessageId, MessageRecord, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal,
+    RelayInfo, RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Sub, Verdict, kind,
 };
+
+use super::disk::Disk;
 
 /// What a relay does with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +41,6 @@ pub(crate) struct FakeRelay {
     pub(crate) subs: BTreeMap<(usize, Sub), (Vec<Filter>, bool)>,
     pub(crate) down: bool,
     pub(crate) temper: BTreeMap<u16, Temper>,
-}
-
-#[derive(Default)]
-pub(crate) struct Disk {
-    pub(crate) own: ocmesh_proto::OwnRecord,
-    pub(crate) peers: BTreeMap<PubKey, PeerRecord>,
-    pub(crate) messages: BTreeMap<MessageId, MessageRecord>,
-    pub(crate) parcels: BTreeMap<(MessageId, ParcelClass), Parcel>,
-    pub(crate) relays: BTreeMap<RelayUrl, RelayRecord>,
-    pub(crate) seen: BTreeSet<EventId>,
-    pub(crate) sealed: BTreeMap<EventId, MessageId>,
-    pub(crate) history: BTreeMap<MessageId, Vec<HistoryEntry>>,
 }
 
 pub(crate) struct Node {
@@ -459,58 +448,4 @@ pub(crate) fn matches_filter(filter: &Filter, event: &FakeEvent) -> bool {
         && filter.tags.iter().all(|(letter, values)| tag(letter, values))
         && filter.since.is_none_or(|since| event.created_at >= since)
         && filter.until.is_none_or(|until| event.created_at <= until)
-}
-
-impl Disk {
-    fn facts(&self, opened: &Opened) -> Facts {
-        let Opened::Direct(envelope) = opened else { return Facts::default() };
-        let receipt_for =
-            match envelope.body {
-                Body::Delivered(id) | Body::Read(id) => self.messages.get(&id).filter(|m| m.direction == Direction::Out).map(|m| {
-                    StoredFacts { to: m.peer, form: m.form, event: None, kind: 0, wrapped_at: m.stored_at, status: m.status.clone() }
-                }),
-                _ => None,
-            };
-        Facts {
-            seen: self.seen.contains(&envelope.id) || self.messages.contains_key(&envelope.id),
-            parent_thread: envelope.reply_to.and_then(|id| self.messages.get(&id)).map(|m| m.thread),
-            receipt_for,
-        }
-    }
-
-    fn apply(&mut self, change: Change) {
-        match change {
-            Change::PutPeer(peer) => {
-                self.peers.insert(peer.pubkey, *peer);
-            }
-            Change::DropPeer(peer) => {
-                self.peers.remove(&peer);
-            }
-            Change::AddMessage(message) => {
-                self.messages.entry(message.id).or_insert(*message);
-            }
-            Change::SetStatus { id, status } => self.messages.get_mut(&id).unwrap().status = status,
-            Change::AddHistory { id, entry, .. } => self.history.entry(id).or_default().push(entry),
-            Change::SetRead { id, at } => self.messages.get_mut(&id).unwrap().read_at = Some(at),
-            Change::SetReceipts { id, receipts } => self.messages.get_mut(&id).unwrap().receipts = receipts,
-            Change::ReleaseHeld(peer) => self.messages.values_mut().filter(|m| m.peer == peer).for_each(|m| m.held = false),
-            Change::PutParcel(parcel) => {
-                self.parcels.insert((parcel.message, parcel.class), *parcel);
-            }
-            Change::DropParcel { message, class } => {
-                self.parcels.remove(&(message, class));
-            }
-            Change::PutSealed { message, event } => {
-                self.sealed.insert(event.id, message);
-            }
-            Change::PutRumor { .. } => {}
-            Change::AddSeen { id, .. } => {
-                self.seen.insert(id);
-            }
-            Change::PutRelay(relay) => {
-                self.relays.insert(relay.url.clone(), *relay);
-            }
-            Change::PutOwn(own) => self.own = *own,
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! All of a step or nothing; readers see what is committed, the writer sees what it is writing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ocmesh_proto::{Change, Notice};
 
 use super::*;
@@ -148,30 +150,41 @@ fn a_step_with_a_failed_change_cannot_be_committed() {
     assert!(store.is_seen(&id(3)).unwrap());
 }
 
+/// Says that the writer is through, also when it panics.
+struct Through<'a>(&'a AtomicBool);
+
+impl Drop for Through<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn many_readers_read_while_the_writer_writes() {
     let home = Home::new();
     let mut store = home.open();
-    let reader = store.reader();
+    let (reader, through) = (store.reader(), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..8)
-            .map(|_| {
-                let reader = reader.clone();
-                scope.spawn(move || {
-                    let mut last = 0;
-                    while last < 100 {
-                        let count = reader.counts(NOW).unwrap().messages;
-                        assert!(count >= last && count.is_multiple_of(2), "half a step was seen");
-                        last = count;
-                    }
-                })
-            })
-            .collect();
+        let guard = Through(&through);
+        let read = || {
+            let mut last = 0;
+            loop {
+                let is_last = through.load(Ordering::SeqCst);
+                let count = reader.counts(NOW).unwrap().messages;
+                assert!(count >= last && count.is_multiple_of(2), "half a step was seen");
+                last = count;
+                if is_last {
+                    return last;
+                }
+            }
+        };
+        let readers: Vec<_> = (0..8).map(|_| scope.spawn(read)).collect();
         for n in 0..50 {
             write(&mut store, &[add(inbound(2 * n, 1, NOW)), add(inbound(2 * n + 1, 1, NOW))]);
         }
+        drop(guard);
         for reader in readers {
-            reader.join().unwrap();
+            assert_eq!(reader.join().unwrap(), 100);
         }
     });
 }

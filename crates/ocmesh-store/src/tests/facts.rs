@@ -165,6 +165,16 @@ fn what_is_sealed_goes_when_the_peer_has_read_it_and_nothing_else_needs_it() {
 }
 
 #[test]
+fn an_event_that_another_parcel_names_stays() {
+    let home = Home::new();
+    let mut store = home.open();
+    let both = [ParcelClass::Message, ParcelClass::OwnCopy].map(|class| put_parcel(parcel(1, class, 11)));
+    write(&mut store, &[vec![add(outbound(1, 1, NOW)), sealed(1, 11)], both.to_vec()].concat());
+    write(&mut store, &[drop_parcel(1, ParcelClass::OwnCopy)]);
+    assert!(store.sealed(&id(11)).unwrap().is_some());
+}
+
+#[test]
 fn a_frame_leaves_nothing_behind() {
     let home = Home::new();
     let mut store = home.open();

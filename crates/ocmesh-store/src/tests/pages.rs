@@ -12,6 +12,7 @@ fn all_messages(reader: &Reader, query: &MessageQuery) -> Vec<u64> {
         let page = reader.messages(&query).unwrap();
         assert!(page.items.len() <= query.limit);
         found.extend(page.items.iter().map(|row| row.seq));
+        assert!(found.len() <= 1_000, "the pages go in a circle");
         match page.next {
             Some(next) => {
                 assert_eq!(page.items.len(), query.limit, "only a full page has a next one");
@@ -88,6 +89,15 @@ fn every_filter_and_every_page_agree_with_the_plain_way() {
         }
     }
     assert!(shown > 500, "the questions ask for something");
+}
+
+#[test]
+fn the_id_of_a_reply_names_no_thread() {
+    let home = Home::new();
+    let mut store = home.open();
+    write(&mut store, &[add(inbound(1, 1, NOW)), add(MessageRecord { thread: id(1), ..inbound(2, 1, NOW.plus(1)) })]);
+    let thread = |n| all_messages(&store.reader(), &MessageQuery { thread: Some(id(n)), ..MessageQuery::default() });
+    assert_eq!((thread(1), thread(2), thread(3)), (vec![2, 1], vec![], vec![]));
 }
 
 #[test]

@@ -54,6 +54,15 @@ fn place(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     bytes
 }
 
+/// An IPv6 socket that speaks to an IPv4 address is listed with both addresses mapped (RFC 4291, 2.5.5.2).
+fn is_at(listed: &[u8], client: SocketAddr, server: SocketAddr) -> bool {
+    let mapped = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    };
+    listed == place(client, server) || listed == place(mapped(client), mapped(server))
+}
+
 fn question(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     let family = if client.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let length = u32::try_from(HEADER_BYTES.saturating_add(QUESTION_BYTES)).unwrap_or_default();
@@ -81,7 +90,9 @@ fn answer(bytes: &[u8], client: SocketAddr, server: SocketAddr) -> Result<Owner,
             let (uid, inode) = (word(HEADER_BYTES.saturating_add(64)), word(HEADER_BYTES.saturating_add(68)));
             match (uid, inode) {
                 // A socket that its program has closed has no inode, and its owner reads 0: that is nobody, not root.
-                (Some(uid), Some(inode)) if inode != 0 && listed == Some(place(client, server).as_slice()) => Ok(Owner::User(uid)),
+                (Some(uid), Some(inode)) if inode != 0 && listed.is_some_and(|listed| is_at(listed, client, server)) => {
+                    Ok(Owner::User(uid))
+                }
                 _ => Ok(Owner::Unknown),
             }
         }
@@ -120,6 +131,8 @@ mod tests {
     fn an_answer_counts_only_for_a_living_socket_at_that_place() {
         let (client, server) = (at("127.0.0.1:50000"), at("127.0.0.1:7432"));
         assert_eq!(answer(&message(client, server, 1001, 5), client, server), Ok(Owner::User(1001)));
+        let (mapped_client, mapped_server) = (at("[::ffff:127.0.0.1]:50000"), at("[::ffff:127.0.0.1]:7432"));
+        assert_eq!(answer(&message(mapped_client, mapped_server, 1002, 5), client, server), Ok(Owner::User(1002)));
         assert_eq!(answer(&message(client, server, 0, 0), client, server), Ok(Owner::Unknown), "closed by its program");
         assert_eq!(answer(&message(server, client, 1000, 5), client, server), Ok(Owner::Unknown), "our own end");
         let listener = message(client, at("0.0.0.0:0"), 1000, 5);

@@ -16,7 +16,7 @@ async fn status_says_how_it_is() {
     let status = daemon.client().status().await.unwrap();
     assert_eq!((status.state, status.unread_count, status.request_count, status.peer_count), (Health::Ok, 1, 1, 1));
     assert_eq!((status.pubkey.as_str(), status.name.as_str()), (OWN, "quiet-heron"));
-    assert_eq!(status.npub, "npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjyfzr".replace("syjyfzr", &status.npub[56..]));
+    assert_eq!(status.npub, ocmesh_wire::npub(&OWN.parse().unwrap()));
     assert_eq!((status.outbox.queued, status.outbox.relayed, status.outbox.failed), (1, 2, 3));
     assert_eq!(status.relay_status.len(), 2);
     let raw = daemon.get("/status").await.value();
@@ -315,4 +315,31 @@ async fn the_client_speaks_over_tcp_as_well_and_knows_a_daemon_that_is_gone() {
     assert!(client.health().await.unwrap().ok);
     std::fs::remove_file(daemon.socket()).unwrap();
     assert!(matches!(client.health().await, Err(ocmesh_api::ClientError::NotRunning)));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_said_and_not_hidden() {
+    let daemon = Daemon::new().await;
+    std::fs::remove_file(daemon.home.path().join("ocmesh.db")).unwrap();
+    let status = daemon.get("/status").await;
+    assert_eq!((status.status, status.value()["state"].as_str()), (503, Some("degraded")));
+    assert!(status.value()["warnings"][0].as_str().unwrap().contains("ocmesh doctor"));
+    for target in ["/messages", "/peers", "/outbox", "/events", "/metrics"] {
+        let reply = daemon.get(target).await;
+        assert_eq!((reply.status, reply.code().as_str()), (503, "store_failing"), "{target}");
+        assert!(!reply.body.contains("ocmesh.db"), "what is internal stays inside");
+    }
+    assert_eq!(daemon.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_harms_nobody_else() {
+    let daemon = Daemon::new().await;
+    daemon.clock_breaks.store(true, std::sync::atomic::Ordering::Relaxed);
+    let reply = daemon.get("/peers").await;
+    assert_eq!((reply.status, reply.code().as_str()), (500, "internal"));
+    assert!(!reply.body.contains("clock"));
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    daemon.clock_breaks.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(daemon.get("/peers").await.status, 200);
 }

@@ -79,6 +79,23 @@ async fn a_listener_overrun_by_events_gets_them_from_the_store() {
 }
 
 #[tokio::test]
+async fn what_was_read_from_the_store_is_not_told_again() {
+    let daemon = Daemon::new().await;
+    let first = daemon.write(&[], &[moved(1)])[0];
+    let stored = daemon.write_silently(&[], &[moved(2), moved(3)]);
+    let mut stream = daemon.client().events(Some(first)).await.unwrap();
+    next(&mut stream).await;
+    next(&mut stream).await;
+    // The engine sends them out only now: on disk first, then to listeners.
+    for notice in stored {
+        daemon.notices.send(Arc::new(notice)).unwrap();
+    }
+    let newest = daemon.write(&[], &[moved(4)])[0];
+    next(&mut stream).await;
+    assert_eq!(stream.last_id(), Some(newest));
+}
+
+#[tokio::test]
 async fn a_number_from_another_database_means_from_now() {
     let daemon = Daemon::new().await;
     daemon.write(&[], &[moved(1)]);

@@ -1,0 +1,154 @@
+//! A parcel's end, or its new beginning: receipts, expiry, cancelling, another route, another try.
+
+use super::{accepted, hops};
+use crate::{
+    Change, FailReason, HistoryEntry, Hop, HopState, Mesh, MessageId, Notice, Parcel, ParcelClass, PubKey, RelayUrl, Status, StoredFacts,
+};
+
+impl Mesh {
+    pub(crate) fn drop_written(&mut self, parcel: &Parcel) {
+        self.change(Change::DropParcel { message: parcel.message, class: parcel.class });
+        for hop in &parcel.hops {
+            self.release_route(&hop.relay);
+        }
+    }
+
+    pub(crate) fn move_to(&mut self, id: MessageId, status: Status) {
+        self.change(Change::SetStatus { id, status: status.clone() });
+        self.notice(Notice::MessageMoved { id, status });
+    }
+
+    pub(crate) fn fail(&mut self, id: MessageId, reason: FailReason) {
+        let at = self.now;
+        self.change(Change::AddHistory { id, at, entry: HistoryEntry::Failed { reason } });
+        self.move_to(id, Status::Failed { at, reason });
+    }
+
+    /// Takes a message out of the outbox: cancelled, blocked, or its receipt came.
+    pub(crate) fn take_out(&mut self, id: MessageId, reason: Option<FailReason>) -> bool {
+        let Some(parcel) = self.outbox.remove(&(id, ParcelClass::Message)) else { return false };
+        if let Some(reason) = reason {
+            self.fail(id, reason);
+        }
+        self.drop_written(&parcel);
+        true
+    }
+
+    /// Drops everything that waits for a peer (it was blocked).
+    pub(crate) fn take_out_all(&mut self, peer: &PubKey, reason: FailReason) {
+        for key in self.outbox.keys_of(peer) {
+            if key.1 == ParcelClass::Message {
+                self.take_out(key.0, Some(reason));
+            } else if let Some(parcel) = self.outbox.remove(&key) {
+                self.drop_written(&parcel);
+            }
+        }
+    }
+
+    pub(crate) fn expire_parcels(&mut self) {
+        while let Some((at, key)) = self.outbox.expiries.first().copied() {
+            if at > self.now {
+                return;
+            }
+            let Some(parcel) = self.outbox.remove(&key) else { return };
+            // A message that some relay has is not lost: it stays "relayed", and only the other relays are given up.
+            if parcel.class == ParcelClass::Message && accepted(&parcel) == 0 {
+                self.fail(key.0, FailReason::Expired);
+            }
+            self.drop_written(&parcel);
+        }
+    }
+
+    /// A peer's receipt.
+    pub(crate) fn receipt(&mut self, id: MessageId, from: PubKey, read: bool, facts: Option<&StoredFacts>) {
+        let Some(facts) = facts.filter(|facts| facts.to == from) else { return };
+        let at = self.now;
+        let (status, entry) =
+            if read { (Status::Read { at }, HistoryEntry::Read) } else { (Status::Delivered { at }, HistoryEntry::Delivered) };
+        let forward = match facts.status {
+            Status::Read { .. } | Status::Received => false,
+            Status::Delivered { .. } => read,
+            Status::Queued | Status::Relayed { .. } | Status::Failed { .. } => true,
+        };
+        if forward {
+            self.change(Change::AddHistory { id, at, entry });
+            self.move_to(id, status);
+        }
+        self.take_out(id, None);
+    }
+
+    /// A peer's relays changed: what no relay has yet goes to the new ones at once.
+    pub(crate) fn reroute(&mut self, peer: &PubKey) {
+        let now = self.now;
+        let (relays, why) = self.route_to(peer);
+        for key in self.outbox.keys_of(peer) {
+            let same = |parcel: &Parcel| parcel.hops.iter().map(|hop| &hop.relay).eq(relays.iter());
+            let fixed = self.outbox.get(key.0, key.1).is_none_or(|parcel| accepted(parcel) > 0 || same(parcel));
+            if fixed || key.1 == ParcelClass::OwnCopy {
+                continue;
+            }
+            let Some(mut parcel) = self.outbox.remove(&key) else { continue };
+            let old: Vec<Hop> = std::mem::take(&mut parcel.hops);
+            parcel.why = why;
+            parcel.hops = hops(relays.clone(), now);
+            for hop in &mut parcel.hops {
+                if let Some(before) = old.iter().find(|before| before.relay == hop.relay && before.state != HopState::Reserve) {
+                    hop.state = before.state.clone();
+                }
+            }
+            if parcel.class == ParcelClass::Message {
+                self.change(Change::AddHistory { id: key.0, at: now, entry: HistoryEntry::Rerouted { relays: relays.clone(), why } });
+            }
+            let left: Vec<RelayUrl> = old.into_iter().map(|hop| hop.relay).filter(|url| !relays.contains(url)).collect();
+            self.keep(parcel);
+            for url in left {
+                self.release_route(&url);
+            }
+        }
+    }
+
+    /// Another try by hand: at once for a waiting message, from the stored event for one that left the outbox.
+    pub(crate) fn retry(&mut self, id: MessageId, stored: Option<StoredFacts>) -> Result<(), crate::Refusal> {
+        let now = self.now;
+        if let Some(mut parcel) = self.outbox.remove(&(id, ParcelClass::Message)) {
+            for hop in &mut parcel.hops {
+                if let HopState::Waiting { next_at, .. } = &mut hop.state {
+                    *next_at = now;
+                }
+            }
+            self.keep(parcel);
+            return Ok(());
+        }
+        let facts = stored.ok_or(crate::Refusal::MessageUnknown)?;
+        let Some(event) = facts.event else { return Err(crate::Refusal::MessageFinal(facts.status.as_str())) };
+        match facts.status {
+            Status::Failed { .. } | Status::Relayed { .. } | Status::Queued => {}
+            Status::Delivered { .. } | Status::Read { .. } | Status::Received => {
+                return Err(crate::Refusal::MessageFinal(facts.status.as_str()));
+            }
+        }
+        if self.directory.get(&facts.to).is_some_and(|peer| peer.trust == crate::Trust::Blocked) {
+            return Err(crate::Refusal::PeerBlocked);
+        }
+        let (relays, why) = self.route_to(&facts.to);
+        self.change(Change::AddHistory { id, at: now, entry: HistoryEntry::Retried });
+        self.change(Change::AddHistory { id, at: now, entry: HistoryEntry::Queued { relays: relays.clone(), why } });
+        if matches!(facts.status, Status::Failed { .. }) {
+            self.move_to(id, Status::Queued);
+        }
+        self.keep(Parcel {
+            message: id,
+            class: ParcelClass::Message,
+            to: facts.to,
+            form: facts.form,
+            event,
+            kind: facts.kind,
+            wrapped_at: facts.wrapped_at,
+            queued_at: now,
+            expires_at: now.plus(self.policy.message_ttl_ms),
+            why,
+            hops: hops(relays, now),
+        });
+        Ok(())
+    }
+}
