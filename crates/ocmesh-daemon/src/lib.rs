@@ -6,6 +6,7 @@ pub mod engine;
 pub mod home;
 pub mod http;
 pub mod identity;
+pub mod keys;
 pub mod lock;
 pub mod logging;
 mod run;

@@ -117,8 +117,8 @@ impl Mesh {
 
     /// Publishes presence and sets the next beat.
     pub(crate) fn beat(&mut self) {
-        if self.relays.open_own().is_empty() {
-            return; // The next relay that opens sets the beat again.
+        if self.relays.open_own().is_empty() || self.stopping.is_some() {
+            return; // The next relay that opens sets the beat again; after the goodbye nothing more is said.
         }
         let interval = self.random.around(self.policy.presence_interval_ms, 10);
         self.say_presence(self.status(), interval);
@@ -238,8 +238,8 @@ impl Mesh {
     /// Says goodbye on every open relay, then finishes.
     pub(crate) fn begin_stop(&mut self, id: CommandId) {
         self.stopping = Some(id);
-        self.agenda.clear(&Timer::Beat);
         self.note_good_relays();
+        self.agenda.clear(&Timer::Beat);
         // Peers may still see us online from before a restart, so it does not matter whether this run said hello.
         if self.relays.open_own().is_empty() || self.own.published_at == At(0) {
             self.finish();

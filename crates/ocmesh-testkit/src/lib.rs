@@ -6,6 +6,7 @@ pub mod foreign;
 pub mod misbehaving;
 pub mod raw;
 pub mod scenario;
+pub mod sim;
 pub mod wait;
 
 pub use daemon::{TestDaemon, TestDaemonBuilder};

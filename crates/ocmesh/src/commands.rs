@@ -106,9 +106,8 @@ pub(crate) fn from_client(error: ClientError) -> CliError {
             .hint("ocmesh service install (in the background, from now on), or: ocmesh daemon"),
         ClientError::Api(error) => from_api(error),
         error @ ClientError::Io(_) => CliError::could_not("no_answer", chain(&error)).hint("ocmesh doctor"),
-        error @ ClientError::Decode(_) => {
-            CliError::could_not("bad_answer", chain(&error)).hint("the daemon may be of another version: ocmesh service stop && ocmesh service start")
-        }
+        error @ ClientError::Decode(_) => CliError::could_not("bad_answer", chain(&error))
+            .hint("the daemon may be of another version: ocmesh service stop && ocmesh service start"),
     }
 }
 

@@ -130,10 +130,7 @@ mod tests {
     fn an_error_says_what_why_and_what_to_do() {
         let error = CliError::could_not("x", "could not do it").why("the disk is full").hint("make room");
         assert_eq!(error.to_lines(), [("error", "could not do it"), ("why", "the disk is full"), ("try", "make room")]);
-        assert_eq!(
-            error.to_json().unwrap(),
-            r#"{"error":{"code":"x","hint":"make room","message":"could not do it: the disk is full"}}"#
-        );
+        assert_eq!(error.to_json().unwrap(), r#"{"error":{"code":"x","hint":"make room","message":"could not do it: the disk is full"}}"#);
         assert_eq!((error.exit_code(), CliError::usage("x").exit_code(), CliError::ReaderGone.exit_code()), (1, 2, 0));
     }
 }

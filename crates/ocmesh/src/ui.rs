@@ -50,8 +50,8 @@ impl Ui {
     /// Looks at the terminal and the environment once.
     pub(crate) fn new(json: bool) -> Self {
         // https://no-color.org: present and not empty means no colour.
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let colour =
+            std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let err_is_terminal = io::stderr().is_terminal();
         Self { json, colour_out: colour && !json && io::stdout().is_terminal(), colour_err: colour && err_is_terminal, err_is_terminal }
     }
@@ -79,7 +79,8 @@ impl Ui {
 
     /// Prints a value as JSON: indented, and harmless in a terminal.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), CliError> {
-        let json = serde_json::to_string_pretty(value).map_err(|error| CliError::could_not("internal", "could not write JSON").why(error))?;
+        let json =
+            serde_json::to_string_pretty(value).map_err(|error| CliError::could_not("internal", "could not write JSON").why(error))?;
         self.line(safe_json(&json))
     }
 

@@ -25,12 +25,12 @@ pub(super) async fn get_openapi(_: NoQuery) -> Response {
 /// Types that no call names by itself.
 #[derive(OpenApi)]
 #[openapi(components(schemas(ErrorBody)))]
-struct Common;
+struct Shared;
 
 /// The whole document. Made when somebody asks, as most daemons are never asked.
 pub(super) fn document() -> Document {
     let mut document = calls().into_openapi();
-    document.merge(Common::openapi());
+    document.merge(Shared::openapi());
     document.info = Info::new("ocmesh Local API", env!("CARGO_PKG_VERSION"));
     document.info.description =
         Some("The Local API of the ocmesh daemon, on 127.0.0.1 and a Unix socket. Keys are snake_case, times RFC 3339 in UTC.".to_owned());

@@ -179,6 +179,7 @@ async fn a_slow_owner_loses_nothing_and_stops_the_reading() {
     // What fits into the queue is in; then it stands still, for longer than the answer may take.
     let mut before = 0;
     loop {
+        // paces: two looks at the count, further apart than the answer may take
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let now = owner.status().events;
         if now == before && now > 0 {

@@ -85,6 +85,7 @@ async fn one_answer_each(seed: u64) {
             owner.pool.wake();
         }
         if dice.roll(4) == 0 {
+            // paces: the chaos leaves uneven gaps between what it does
             tokio::time::sleep(Duration::from_millis(dice.roll(8))).await;
         }
         while let Ok(event) = owner.events.try_recv() {

@@ -140,6 +140,7 @@ async fn bad_documents_cost_nothing() {
         tokio::spawn(async move { while conn.next().await.is_some() {} });
         // Longer than the document may take, and several pings: the connection still stands.
         owner.status_until(|status| status.latency_ms.is_some()).await;
+        // paces: the connection must outlast the time that the document may take
         tokio::time::sleep(Duration::from_millis(400)).await;
         assert_eq!(owner.status().connects, 1);
         assert!(

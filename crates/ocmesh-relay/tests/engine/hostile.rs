@@ -145,6 +145,7 @@ async fn a_slow_drip_does_not_hold_up_another_relay() {
         let _ = slow_conn.socket.get_mut().write_all(&[0x81, 100]).await;
         loop {
             let _ = slow_conn.socket.get_mut().write_all(b"x").await;
+            // paces: a drip of one byte at a time
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });

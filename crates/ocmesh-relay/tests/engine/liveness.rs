@@ -119,6 +119,7 @@ async fn broken_relays_do_not_disturb_a_good_one() {
                 _ => {}
             }
         }
+        // paces: one event a millisecond, so that time passes while it runs
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     drop(hole);

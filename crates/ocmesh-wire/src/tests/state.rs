@@ -202,7 +202,10 @@ fn a_profile_round_trips_and_says_it_is_a_bot() {
         Draft::Profile { name: "Ada".to_owned(), about: "I \"help\"".to_owned(), features: vec!["chat".to_owned()], created_at: NOW };
     let (sealed, event) = publish(draft);
     let content: serde_json::Value = serde_json::from_str(&event.content).unwrap();
-    assert_eq!(content, serde_json::json!({"name":"Ada","about":"I \"help\"","bot":true,"app":"ocmesh","v":"0.3.0","capabilities":["chat"]}));
+    assert_eq!(
+        content,
+        serde_json::json!({"name":"Ada","about":"I \"help\"","bot":true,"app":"ocmesh","v":"0.3.0","capabilities":["chat"]})
+    );
     let Ok(Opened::Profile(profile)) = open(&bob(), &sealed.event.json, NOW) else { panic!("not a profile") };
     assert_eq!((profile.name.as_deref(), profile.about.as_deref()), (Some("Ada"), Some("I \"help\"")));
 }

@@ -12,9 +12,7 @@ use crate::{
 pub(crate) fn run(ui: &Ui, place: &Place, command: ConfigCommand) -> Result<(), CliError> {
     let path = place.home.config();
     match command {
-        ConfigCommand::Path => {
-            ui.done(safe(&path.display().to_string()), &json!({"path": path, "exists": path.is_file()}))
-        }
+        ConfigCommand::Path => ui.done(safe(&path.display().to_string()), &json!({"path": path, "exists": path.is_file()})),
         ConfigCommand::Check => {
             let config = place.config()?;
             if ui.json {

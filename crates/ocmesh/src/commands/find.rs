@@ -76,7 +76,12 @@ pub(crate) async fn message_id(client: &Client, text: &str) -> Result<String, Cl
     found.dedup();
     match found.as_slice() {
         [id] => Ok(id.clone()),
-        [] => Err(CliError::could_not("not_found", format!("no message's id starts with {start}")).hint("take the id from: ocmesh inbox --json")),
-        several => Err(CliError::could_not("id_ambiguous", format!("{} messages' ids start with {start}", several.len())).hint("give more digits")),
+        [] => {
+            Err(CliError::could_not("not_found", format!("no message's id starts with {start}"))
+                .hint("take the id from: ocmesh inbox --json"))
+        }
+        several => {
+            Err(CliError::could_not("id_ambiguous", format!("{} messages' ids start with {start}", several.len())).hint("give more digits"))
+        }
     }
 }

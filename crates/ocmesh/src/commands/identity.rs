@@ -9,7 +9,6 @@ use ocmesh_daemon::{
     identity::{OpenedIdentity, RestoreError, open_or_create, restore_from_backup},
     lock::{HomeLock, LockError},
 };
-use ocmesh_wire::{Keys, backup, npub};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -18,6 +17,7 @@ use super::Place;
 use crate::{
     cli::IdentityCommand,
     error::{CliError, chain},
+    keys::{Keys, backup, npub},
     ui::{Ui, safe},
 };
 
@@ -26,9 +26,7 @@ const BACKUP_BYTES_MAX: u64 = 4 * 1024;
 
 /// By the daemon where it runs; else from the database, which must be free.
 pub(crate) fn show(ui: &Ui, place: &Place) -> Result<(), CliError> {
-    let asked = place.client().ok().map(|client| {
-        super::block_on(async { client.identity().await.map_err(super::from_client) })
-    });
+    let asked = place.client().ok().map(|client| super::block_on(async { client.identity().await.map_err(super::from_client) }));
     if let Some(Ok(identity)) = asked {
         if ui.json {
             return ui.json(&identity);
@@ -68,7 +66,8 @@ pub(crate) fn change(ui: &Ui, place: &Place, command: IdentityCommand) -> Result
 
 fn back_up(ui: &Ui, place: &Place, file: Option<&Path>, passphrase_fd: Option<u32>) -> Result<(), CliError> {
     if let Some(file) = file.filter(|file| fs::symlink_metadata(file).is_ok()) {
-        return Err(CliError::could_not("file_exists", format!("{} is there already", file.display())).hint("choose another name; nothing is overwritten"));
+        return Err(CliError::could_not("file_exists", format!("{} is there already", file.display()))
+            .hint("choose another name; nothing is overwritten"));
     }
     let _lock = lock(place)?;
     let opened = open_existing(place)?;
@@ -82,10 +81,12 @@ fn back_up(ui: &Ui, place: &Place, file: Option<&Path>, passphrase_fd: Option<u3
     let Some(file) = file else {
         return ui.done(&text, &json!({"npub": npub, "ncryptsec": text}));
     };
-    write_private(file, &text).map_err(|error| {
-        CliError::could_not("not_written", format!("could not write {}", file.display())).why(error)
-    })?;
-    let shown = format!("The key of {npub}\nis in {}, locked with your passphrase. Without the passphrase nobody can open it, you included.", safe(&file.display().to_string()));
+    write_private(file, &text)
+        .map_err(|error| CliError::could_not("not_written", format!("could not write {}", file.display())).why(error))?;
+    let shown = format!(
+        "The key of {npub}\nis in {}, locked with your passphrase. Without the passphrase nobody can open it, you included.",
+        safe(&file.display().to_string())
+    );
     ui.done(shown, &json!({"npub": npub, "file": file}))
 }
 
@@ -123,7 +124,8 @@ fn take_on(ui: &Ui, place: &Place, keys: &Keys, replace: bool) -> Result<(), Cli
 
 fn read_backup(file: &Path) -> Result<Zeroizing<String>, CliError> {
     use std::io::Read as _;
-    let unreadable = |error: std::io::Error| CliError::could_not("file_unreadable", format!("could not read {}", file.display())).why(error);
+    let unreadable =
+        |error: std::io::Error| CliError::could_not("file_unreadable", format!("could not read {}", file.display())).why(error);
     let mut text = Zeroizing::new(String::new());
     fs::File::open(file).map_err(unreadable)?.take(BACKUP_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)

@@ -70,7 +70,8 @@ fn list(ui: &Ui, messages: &[Message]) -> Result<(), CliError> {
         return ui.line("No messages.");
     }
     ui.line(ui.tint(Tint::Dim, DATA_NOTE))?;
-    messages.iter().try_for_each(|message| show(ui, message))
+    // The newest last, next to the prompt.
+    messages.iter().rev().try_for_each(|message| show(ui, message))
 }
 
 fn show(ui: &Ui, message: &Message) -> Result<(), CliError> {
@@ -78,7 +79,13 @@ fn show(ui: &Ui, message: &Message) -> Result<(), CliError> {
 }
 
 /// Shows what comes, until Ctrl-C; waits for a daemon that restarts.
-async fn follow(ui: &Ui, place: &Place, query: &MessagesQuery, mut events: EventStream, mut shown: BTreeSet<String>) -> Result<(), CliError> {
+async fn follow(
+    ui: &Ui,
+    place: &Place,
+    query: &MessagesQuery,
+    mut events: EventStream,
+    mut shown: BTreeSet<String>,
+) -> Result<(), CliError> {
     loop {
         match events.next().await {
             Ok(Some(Event::Message(message))) => {
@@ -105,7 +112,9 @@ async fn reopen(ui: &Ui, place: &Place, after: Option<u64>) -> Result<EventStrea
                 ui.progress_done();
                 return Ok(events);
             }
-            Err(ClientError::Api(error)) if error.code != ocmesh_api::ErrorCode::Stopping => return Err(from_client(ClientError::Api(error))),
+            Err(ClientError::Api(error)) if error.code != ocmesh_api::ErrorCode::Stopping => {
+                return Err(from_client(ClientError::Api(error)));
+            }
             Err(_) => {}
         }
     }

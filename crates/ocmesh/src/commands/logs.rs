@@ -28,7 +28,9 @@ pub(crate) fn run(ui: &Ui, place: &Place, args: &LogsArgs) -> Result<(), CliErro
     let mut tail = Tail::new(&path);
     let first = tail.newest(args.lines).map_err(|error| unreadable(&path, &error))?;
     if first.is_none() && !args.follow {
-        return Err(CliError::could_not("no_log", format!("there is no log yet at {}", path.display())).hint("the daemon writes it: ocmesh daemon"));
+        return Err(
+            CliError::could_not("no_log", format!("there is no log yet at {}", path.display())).hint("the daemon writes it: ocmesh daemon")
+        );
     }
     for line in first.unwrap_or_default() {
         show(ui, &line)?;
@@ -184,8 +186,10 @@ mod tests {
         fs::rename(&path, directory.path().join("old.log")).unwrap();
         assert_eq!(tail.more().unwrap(), ["five"]);
         writeln!(file, "late").unwrap();
-        fs::write(&path, "six\n").unwrap();
-        assert_eq!(tail.more().unwrap(), ["late", "six"]);
+        // Longer than the old one, so that only its identity tells that it is another.
+        let six = "six ".repeat(20);
+        fs::write(&path, format!("{six}\n")).unwrap();
+        assert_eq!(tail.more().unwrap(), ["late", six.as_str()]);
         fs::write(&path, "7\n").unwrap();
         assert_eq!(tail.more().unwrap(), ["7"]);
     }

@@ -44,7 +44,8 @@ fn render(entries: &[OutboxEntry], now: OffsetDateTime) -> String {
     let rows: Vec<Vec<String>> = entries
         .iter()
         .map(|entry| {
-            let to = entry.to_name.as_deref().map_or_else(|| short_key(&entry.to), |name| format!("{} ({})", safe(name), short_key(&entry.to)));
+            let to =
+                entry.to_name.as_deref().map_or_else(|| short_key(&entry.to), |name| format!("{} ({})", safe(name), short_key(&entry.to)));
             let count = |state: &str| entry.route.iter().filter(|hop| hop.state == state).count();
             let relays = format!("{} of {}", count("accepted"), entry.route.iter().filter(|hop| hop.state != "reserve").count());
             let why = match (entry.status.as_str(), &entry.last_error) {

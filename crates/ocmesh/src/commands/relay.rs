@@ -17,7 +17,9 @@ pub(crate) async fn run(ui: &Ui, args: &RelayArgs) -> Result<(), CliError> {
     let mut stop = StopSignal::listen()?;
     let options = RelayOptions { bind: SocketAddr::new(args.bind, args.port), ..RelayOptions::default() };
     let relay = LocalRelay::start(options).await.map_err(|error| {
-        CliError::could_not("relay_failed", "the relay could not start").why(chain(&error)).hint("choose another port: ocmesh relay --port 0")
+        CliError::could_not("relay_failed", "the relay could not start")
+            .why(chain(&error))
+            .hint("choose another port: ocmesh relay --port 0")
     })?;
     if ui.json {
         ui.json_line(&json!({"url": relay.url()}))?;

@@ -28,8 +28,7 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: SendArgs) -> Result<(), Cl
         Some(id) => Some(find::message_id(&client, id).await?),
         None => None,
     };
-    let request =
-        SendRequest { to: args.peer.trim().to_owned(), content, reply_to, subject: args.subject, idempotency_key: args.key };
+    let request = SendRequest { to: args.peer.trim().to_owned(), content, reply_to, subject: args.subject, idempotency_key: args.key };
     // Listening starts before sending, so that no answer can come unseen.
     let events = if args.wait.is_some() { client.events(None).await.ok() } else { None };
     let sent = client.send(&request).await.map_err(from_client)?;
@@ -154,7 +153,9 @@ fn told(ui: &Ui, sent: &Sent, wait: WaitFor, outcome: Outcome) -> Result<(), Cli
         Outcome::Replied(reply) => ui.print(&ui::message(ui, &reply, now())),
         Outcome::Failed(detail) => {
             let reason = detail.message.fail_reason.as_deref().map_or_else(|| "no reason given".to_owned(), safe);
-            Err(CliError::could_not("failed", "the message could not be delivered").why(reason).hint(format!("try once more: ocmesh outbox retry {}", short_id(&sent.id))))
+            Err(CliError::could_not("failed", "the message could not be delivered")
+                .why(reason)
+                .hint(format!("try once more: ocmesh outbox retry {}", short_id(&sent.id))))
         }
         Outcome::TimedOut(detail) => Err(timed_out(sent, wait, &detail)),
     }
@@ -171,7 +172,9 @@ fn timed_out(sent: &Sent, wait: WaitFor, detail: &MessageDetail) -> CliError {
         "relayed" => "a relay has the message; the peer may be away, or gives strangers no receipts".to_owned(),
         status => format!("the message is {}", safe(status)),
     };
-    CliError::could_not("timed_out", what).why(why).hint(format!("it is tried further by itself; see: ocmesh outbox ({})", short_id(&sent.id)))
+    CliError::could_not("timed_out", what)
+        .why(why)
+        .hint(format!("it is tried further by itself; see: ocmesh outbox ({})", short_id(&sent.id)))
 }
 
 fn capital(word: &str) -> String {

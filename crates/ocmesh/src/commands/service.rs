@@ -97,7 +97,10 @@ fn step_json(step: &Step) -> Value {
 /// A service file as text; the Windows one is UTF-16 with a mark.
 fn text(content: &[u8]) -> String {
     if let [0xff, 0xfe, rest @ ..] = content {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| u16::from_le_bytes([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])).collect();
+        let units: Vec<u16> = rest
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)]))
+            .collect();
         return String::from_utf16_lossy(&units);
     }
     String::from_utf8_lossy(content).into_owned()
@@ -152,7 +155,8 @@ fn stable(exe: PathBuf) -> PathBuf {
 
 fn utf8(path: PathBuf) -> Result<String, CliError> {
     path.into_os_string().into_string().map_err(|path| {
-        CliError::could_not("odd_path", format!("the path {} cannot stand in a service file", path.display())).hint("use a path of plain text")
+        CliError::could_not("odd_path", format!("the path {} cannot stand in a service file", path.display()))
+            .hint("use a path of plain text")
     })
 }
 

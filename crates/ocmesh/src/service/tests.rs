@@ -95,10 +95,7 @@ fn the_unit_says_what_the_specification_asks() {
         assert!(unit.contains(wanted), "{wanted}");
     }
     let line = unit.lines().find(|line| line.starts_with("ExecStart=")).unwrap();
-    assert_eq!(
-        line,
-        r#"ExecStart=":/opt/a b/100%% $HOME/ocmesh" "--home" "/data/odd %%h & \"home\"" "daemon""#
-    );
+    assert_eq!(line, r#"ExecStart=":/opt/a b/100%% $HOME/ocmesh" "--home" "/data/odd %%h & \"home\"" "daemon""#);
     assert_eq!(file(Platform::Systemd, &context("/x")), Path::new("/home/ada/.config/systemd/user/ocmesh.service"));
 }
 

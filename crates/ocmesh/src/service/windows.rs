@@ -22,11 +22,9 @@ pub(super) fn plan(action: ServiceAction, context: &Context) -> Vec<Step> {
             let create = run_step(&["schtasks", "/Create", "/TN", TASK, "/XML", &path.to_string_lossy(), "/F"], OnFailure::Stop);
             vec![Step::Write { path, content: utf16(&task(context)) }, stop(OnFailure::Ignore), create, start]
         }
-        ServiceAction::Uninstall => vec![
-            stop(OnFailure::Ignore),
-            run_step(&["schtasks", "/Delete", "/TN", TASK, "/F"], OnFailure::Ignore),
-            Step::Remove(path),
-        ],
+        ServiceAction::Uninstall => {
+            vec![stop(OnFailure::Ignore), run_step(&["schtasks", "/Delete", "/TN", TASK, "/F"], OnFailure::Ignore), Step::Remove(path)]
+        }
         ServiceAction::Start => vec![start],
         ServiceAction::Stop => vec![stop(OnFailure::Stop)],
         ServiceAction::Status => Vec::new(),
@@ -118,5 +116,10 @@ fn quote(word: &str) -> String {
 
 /// The scheduler reads UTF-16, little end first, with its mark.
 fn utf16(text: &str) -> Vec<u8> {
-    std::iter::once('\u{feff}').chain(text.replace('\n', "\r\n").chars()).collect::<String>().encode_utf16().flat_map(u16::to_le_bytes).collect()
+    std::iter::once('\u{feff}')
+        .chain(text.replace('\n', "\r\n").chars())
+        .collect::<String>()
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 /// `npub1…` of a key ([NIP-19](https://github.com/nostr-protocol/nips/blob/master/19.md)); `None` when it is not one.
 pub(crate) fn npub(key: &str) -> Option<String> {
-    ocmesh_wire::parse_key(key).ok().map(|key| ocmesh_wire::npub(&key.pubkey))
+    crate::keys::parse_key(key).ok().map(|key| crate::keys::npub(&key.pubkey))
 }
 
 /// 64 hexadecimal digits: a whole key or id.

@@ -30,7 +30,11 @@ pub(crate) fn message(ui: &Ui, message: &Message, now: OffsetDateTime) -> String
         let _ = writeln!(out, "  {} {}", ui.tint(Tint::Dim, "type:"), untrusted_block(&safe(&message.kind)));
     }
     if message.held {
-        let _ = writeln!(out, "  A request of {} bytes; its text is shown once you accept the sender: ocmesh peer trust <peer> known", message.size);
+        let _ = writeln!(
+            out,
+            "  A request of {} bytes; its text is shown once you accept the sender: ocmesh peer trust <peer> known",
+            message.size
+        );
     }
     for line in untrusted_block(&message.content).trim_end_matches('\n').split('\n').filter(|_| !message.content.is_empty()) {
         let _ = writeln!(out, "  {} {line}", ui.tint(Tint::Dim, "│"));

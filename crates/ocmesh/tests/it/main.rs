@@ -8,7 +8,9 @@
     reason = "tests; the configuration allows this in test functions only, not in what they share"
 )]
 
+mod identity;
 mod install;
+mod live;
 mod offline;
 mod service;
 mod skill;

@@ -35,7 +35,8 @@ fn without_a_daemon_every_command_says_how_to_start_it() {
         let ended = user.run(arguments).expect(3);
         assert_eq!(ended.stdout, "", "{arguments:?}");
         assert_eq!(
-            ended.stderr, "error: the daemon is not running\ntry: ocmesh service install (in the background, from now on), or: ocmesh daemon\n",
+            ended.stderr,
+            "error: the daemon is not running\ntry: ocmesh service install (in the background, from now on), or: ocmesh daemon\n",
             "{arguments:?}"
         );
         let json = user.run(&[&["--json"], *arguments].concat()).expect(3).error_json();
@@ -86,7 +87,8 @@ fn every_command_explains_itself() {
     let user = User::new();
     let help = user.run(&["--help"]).expect(0).stdout;
     let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let commands: Vec<&str> = listed.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next()).collect();
+    let commands: Vec<&str> =
+        listed.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next()).collect();
     assert!(commands.len() >= 17, "{commands:?}");
     for command in commands {
         let help = user.run(&[command, "--help"]).expect(0).stdout;
@@ -102,7 +104,8 @@ fn the_configuration_is_shown_with_where_it_comes_from() {
     fs::create_dir(user.data()).unwrap();
     fs::write(user.data().join("config.toml"), "name = \"file-name\"\n[api]\nport = 7000\n").unwrap();
     let ended = user.run(&["config", "show", "--json"]).expect(0).json();
-    let source = |key: &str| ended.as_array().unwrap().iter().find(|entry| entry["key"] == key).unwrap()["source"].as_str().unwrap().to_owned();
+    let source =
+        |key: &str| ended.as_array().unwrap().iter().find(|entry| entry["key"] == key).unwrap()["source"].as_str().unwrap().to_owned();
     assert!(source("api.port").ends_with("config.toml:3"), "{ended}");
     assert_eq!((source("relays").as_str(), source("log.level").as_str()), ("OCMESH_RELAYS", "default"));
     assert!(user.run(&["config", "check"]).expect(0).stdout.contains("good"));

@@ -73,8 +73,7 @@ fn without_a_user_session_nothing_is_written() {
 #[test]
 fn without_systemd_it_says_what_to_do() {
     let user = User::new();
-    let ended =
-        Ended::of(user.ocmesh(&["service", "install", "--platform", "systemd"]).env("PATH", user.home().join("empty"))).expect(1);
+    let ended = Ended::of(user.ocmesh(&["service", "install", "--platform", "systemd"]).env("PATH", user.home().join("empty"))).expect(1);
     assert!(ended.stderr.contains("does not run systemd"), "{}", ended.stderr);
 }
 
@@ -94,7 +93,8 @@ fn launchd_loads_again_while_the_old_job_still_goes() {
     assert!(fs::read_to_string(&plist).unwrap().contains("<key>KeepAlive</key>"));
     let calls = calls(&user);
     assert!(calls[0].starts_with("launchctl bootout gui/") && calls[0].ends_with("/com.ocmesh.daemon"), "{calls:?}");
-    let loads = calls.iter().filter(|call| call.starts_with("launchctl bootstrap gui/") && call.ends_with("com.ocmesh.daemon.plist")).count();
+    let loads =
+        calls.iter().filter(|call| call.starts_with("launchctl bootstrap gui/") && call.ends_with("com.ocmesh.daemon.plist")).count();
     assert_eq!(loads, 3, "{calls:?}");
     user.run(&["service", "status", "--platform", "launchd"]).expect(0);
     user.run(&["service", "uninstall", "--platform", "launchd"]).expect(0);
@@ -127,7 +127,10 @@ fn a_dry_run_shows_everything_and_does_nothing() {
         let shown = user.run(&["service", "install", "--dry-run", "--platform", platform]).expect(0).stdout;
         assert!(shown.contains(&format!("write {}/{file}", user.home().display())) && shown.contains(run), "{shown}");
         let steps = user.run(&["service", "install", "--dry-run", "--platform", platform, "--json"]).expect(0).json();
-        assert!(steps.as_array().unwrap().iter().any(|step| step["content"].as_str().is_some_and(|text| text.contains("daemon"))), "{steps}");
+        assert!(
+            steps.as_array().unwrap().iter().any(|step| step["content"].as_str().is_some_and(|text| text.contains("daemon"))),
+            "{steps}"
+        );
         user.run(&["service", "uninstall", "--dry-run", "--platform", platform]).expect(0);
     }
     assert_eq!(fs::read_dir(user.home()).unwrap().count(), 0, "a dry run leaves nothing");

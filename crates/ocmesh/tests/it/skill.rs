@@ -51,8 +51,7 @@ fn block(section: &str, label: &str) -> Value {
 #[test]
 fn the_reference_has_every_call_with_json_that_fits() {
     let text = read("references/api.md");
-    let mut sections: Vec<(&str, &str)> =
-        text.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    let mut sections: Vec<(&str, &str)> = text.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
     for route in ROUTES {
         let heading = format!("{} {}", route.method, route.path);
         let index = sections.iter().position(|(found, _)| *found == heading).unwrap_or_else(|| panic!("no section \"{heading}\""));
@@ -118,7 +117,19 @@ fn the_scanners_of_the_registries_find_nothing() {
     for file in ["SKILL.md", "references/api.md", "scripts/install.sh"] {
         let text = read(file).to_lowercase();
         // Each of these words alone makes a scanner suspicious, even in a warning against it.
-        for word in ["127.0.0.1", "| sh", "|sh", "| bash", "ignore previous", "ignore all previous", "system prompt", "base64", "rm -rf", "eval ", "sudo "] {
+        for word in [
+            "127.0.0.1",
+            "| sh",
+            "|sh",
+            "| bash",
+            "ignore previous",
+            "ignore all previous",
+            "system prompt",
+            "base64",
+            "rm -rf",
+            "eval ",
+            "sudo ",
+        ] {
             assert!(!text.contains(word), "{file} has {word:?}");
         }
         let address = |word: &&str| word.split('.').count() == 4 && word.split('.').all(|part| part.parse::<u8>().is_ok());

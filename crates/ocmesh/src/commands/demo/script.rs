@@ -110,8 +110,14 @@ impl Letter {
             idempotency_key: None,
         };
         let sent: Sent = sender_api.send(&request).await.map_err(from_client)?;
-        show.step("sent", &format!("{from} → {to_name}"), &format!("\"{}\"", self.text), &json!({"from": from, "to": to_name, "id": sent.id, "content": self.text}))?;
-        let got = until(show, receiver, &format!("{to_name} waits for the message"), async |_| received(receiver_api, &sent.id).await).await?;
+        show.step(
+            "sent",
+            &format!("{from} → {to_name}"),
+            &format!("\"{}\"", self.text),
+            &json!({"from": from, "to": to_name, "id": sent.id, "content": self.text}),
+        )?;
+        let got =
+            until(show, receiver, &format!("{to_name} waits for the message"), async |_| received(receiver_api, &sent.id).await).await?;
         if got.content != self.text {
             return Err(CliError::could_not("wrong_content", format!("{to_name} received something else than {from} sent")));
         }
@@ -131,7 +137,12 @@ impl Letter {
             Ok((status == wanted || status == "read").then_some(detail))
         })
         .await?;
-        show.step(wanted, from, &format!("knows that it was {wanted}"), &json!({"agent": from, "id": sent.id, "status": detail.message.status}))
+        show.step(
+            wanted,
+            from,
+            &format!("knows that it was {wanted}"),
+            &json!({"agent": from, "id": sent.id, "status": detail.message.status}),
+        )
     }
 }
 

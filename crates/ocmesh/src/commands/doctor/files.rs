@@ -29,9 +29,13 @@ pub(super) fn home(place: &Place) -> Finding {
             Finding::warn("home", format!("{shown} is not there yet"), "the first start makes it: ocmesh daemon")
         }
         Err(error) => Finding::fail("home", format!("{shown}: {error}"), "check the path and its rights, or move the home: OCMESH_HOME"),
-        Ok(facts) if !facts.is_dir() => Finding::fail("home", format!("{shown} is not a directory"), "move that file away, or set OCMESH_HOME"),
+        Ok(facts) if !facts.is_dir() => {
+            Finding::fail("home", format!("{shown} is not a directory"), "move that file away, or set OCMESH_HOME")
+        }
         Ok(facts) => match open_to_others(&facts) {
-            Some(mode) => Finding::warn("home", format!("{shown} can be entered by others (mode {mode:04o})"), format!("chmod 700 {shown}")),
+            Some(mode) => {
+                Finding::warn("home", format!("{shown} can be entered by others (mode {mode:04o})"), format!("chmod 700 {shown}"))
+            }
             None => match writable(path) {
                 Ok(()) => Finding::ok("home", shown.to_string()),
                 Err(error) => Finding::fail("home", format!("{shown} cannot be written: {error}"), "check its owner and the disk"),
@@ -56,7 +60,11 @@ pub(super) fn modes(place: &Place) -> Vec<Finding> {
         .iter()
         .filter_map(open)
         .map(|(path, mode)| {
-            Finding::fail("modes", format!("{} can be opened by others (mode {mode:04o})", path.display()), format!("chmod 600 {}", path.display()))
+            Finding::fail(
+                "modes",
+                format!("{} can be opened by others (mode {mode:04o})", path.display()),
+                format!("chmod 600 {}", path.display()),
+            )
         })
         .collect();
     if findings.is_empty() && home.path().is_dir() {
@@ -83,7 +91,11 @@ pub(super) fn database(place: &Place, config: Option<&Config>) -> Finding {
     let home = &place.home;
     if !home.database().exists() {
         return if home.identity_backup().exists() {
-            Finding::warn(CHECK, "the database is gone, but not the sealed copy of the identity", "the next start makes a new database with it: ocmesh daemon")
+            Finding::warn(
+                CHECK,
+                "the database is gone, but not the sealed copy of the identity",
+                "the next start makes a new database with it: ocmesh daemon",
+            )
         } else {
             Finding::warn(CHECK, "there is no database yet", "the first start makes it: ocmesh daemon")
         };
@@ -101,7 +113,7 @@ pub(super) fn database(place: &Place, config: Option<&Config>) -> Finding {
             return Finding::fail(CHECK, error.reason(), error.hint());
         }
     };
-    let npub = ocmesh_wire::npub(&opened.keys.public());
+    let npub = crate::keys::npub(&opened.keys.public());
     let findings = opened.store.integrity_check();
     let closed = opened.store.close();
     match (findings, closed) {
@@ -111,7 +123,9 @@ pub(super) fn database(place: &Place, config: Option<&Config>) -> Finding {
             let detail = format!("damaged: {first} ({} findings)", findings.len());
             Finding::fail(CHECK, detail, "back up the home; the identity can be read: ocmesh identity backup")
         }
-        (Err(error), _) => Finding::fail(CHECK, chain(&error), "ocmesh identity restore (keeps the old database, brings the identity back)"),
+        (Err(error), _) => {
+            Finding::fail(CHECK, chain(&error), "ocmesh identity restore (keeps the old database, brings the identity back)")
+        }
         (_, Err(error)) => Finding::fail(CHECK, chain(&error), "check the disk"),
     }
 }
@@ -141,7 +155,9 @@ pub(super) fn path() -> Finding {
         return Finding::warn("path", "this program's own file is not known", "install it again");
     };
     let name = if cfg!(windows) { "ocmesh.exe" } else { "ocmesh" };
-    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).map(|directory| directory.join(name)).find(|path| path.is_file());
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file());
     match found {
         Some(found) if found.canonicalize().is_ok_and(|found| found == exe) => Finding::ok("path", found.display().to_string()),
         Some(found) => Finding::warn(
@@ -149,6 +165,8 @@ pub(super) fn path() -> Finding {
             format!("\"ocmesh\" is {}, but this is {}", found.display(), exe.display()),
             "remove the one you do not want",
         ),
-        None => Finding::warn("path", format!("{} is not on the PATH", exe.display()), "add its directory to the PATH, so that agents find it"),
+        None => {
+            Finding::warn("path", format!("{} is not on the PATH", exe.display()), "add its directory to the PATH, so that agents find it")
+        }
     }
 }

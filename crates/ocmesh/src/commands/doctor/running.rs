@@ -32,7 +32,9 @@ pub(super) async fn check(place: &Place, config: Option<&Config>) -> Vec<Finding
             let detail = format!("not running (process {} ended without cleaning up)", client.endpoint().pid);
             stopped(Finding::warn("daemon", detail, "ocmesh service start, or: ocmesh daemon"), config).await
         }
-        (_, Err(ClientError::NotRunning)) => stopped(Finding::warn("daemon", "not running", "ocmesh service install, or: ocmesh daemon"), config).await,
+        (_, Err(ClientError::NotRunning)) => {
+            stopped(Finding::warn("daemon", "not running", "ocmesh service install, or: ocmesh daemon"), config).await
+        }
         (_, Err(error)) => vec![Finding::fail("daemon", chain(&error), "ocmesh logs; then: ocmesh service stop && ocmesh service start")],
         (Err(error), Ok(_)) => vec![Finding::fail("daemon", chain(&error), "ocmesh logs")],
     }
@@ -70,9 +72,17 @@ fn relays(status: &StatusReport) -> Finding {
         .collect();
     let ready = own.len().saturating_sub(down.len());
     match (ready, down.is_empty()) {
-        (0, _) => Finding::fail("relays", format!("none of {} is ready: {}", own.len(), down.join(", ")), "check the network; or add one: ocmesh relays add wss://…"),
+        (0, _) => Finding::fail(
+            "relays",
+            format!("none of {} is ready: {}", own.len(), down.join(", ")),
+            "check the network; or add one: ocmesh relays add wss://…",
+        ),
         (_, true) => Finding::ok("relays", format!("{ready} of {} ready", own.len())),
-        (_, false) => Finding::warn("relays", format!("{ready} of {} ready; not: {}", own.len(), down.join(", ")), "no need to act: messages take the others"),
+        (_, false) => Finding::warn(
+            "relays",
+            format!("{ready} of {} ready; not: {}", own.len(), down.join(", ")),
+            "no need to act: messages take the others",
+        ),
     }
 }
 
@@ -109,7 +119,11 @@ async fn reachable(config: &Config) -> Finding {
         (0, _) => Finding::warn("relays", "none is configured", "add one to the configuration: ocmesh config path"),
         (all, 0) => Finding::ok("relays", format!("{all} of {all} take a connection")),
         (all, bad) if bad == all => Finding::fail("relays", "none takes a connection", "check the network, the firewall and the DNS"),
-        (all, bad) => Finding::warn("relays", format!("{} of {all} take a connection; not: {}", all - bad, down.join(", ")), "no need to act: messages take the others"),
+        (all, bad) => Finding::warn(
+            "relays",
+            format!("{} of {all} take a connection; not: {}", all - bad, down.join(", ")),
+            "no need to act: messages take the others",
+        ),
     }
 }
 

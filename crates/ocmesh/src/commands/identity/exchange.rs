@@ -10,11 +10,11 @@ use ocmesh_daemon::{
     home::Home,
     identity::{OpenedIdentity, open_or_create},
 };
-use ocmesh_wire::{Keys, npub};
 use serde_json::json;
 
 use crate::{
     error::{CliError, chain},
+    keys::{Keys, npub},
     ui::{Ui, safe},
 };
 
@@ -57,12 +57,13 @@ pub(super) fn exchange(home: &Home, config: &Config, keys: &Keys, replace: bool)
 /// A new database with this identity. It is made with a passing one first; a crash in between leaves a home that can be imported into again.
 fn settle(home: &Home, config: &Config, keys: &Keys) -> Result<(), CliError> {
     let mut opened = open(home, config)?;
-    fs::remove_file(home.identity_backup()).or_else(missing_is_fine).map_err(|error| {
-        CliError::could_not("not_written", "the sealed copy could not be renewed").why(error)
-    })?;
-    opened.store.replace_identity(&keys.secret_bytes()).map_err(|error| {
-        CliError::could_not("not_written", "the identity could not be stored").why(chain(&error)).hint("ocmesh doctor")
-    })?;
+    fs::remove_file(home.identity_backup())
+        .or_else(missing_is_fine)
+        .map_err(|error| CliError::could_not("not_written", "the sealed copy could not be renewed").why(error))?;
+    opened
+        .store
+        .replace_identity(&keys.secret_bytes())
+        .map_err(|error| CliError::could_not("not_written", "the identity could not be stored").why(chain(&error)).hint("ocmesh doctor"))?;
     close(opened)?;
     // Opening it once more seals the new identity's own copy, and shows that it is there.
     let opened = open(home, config)?;
@@ -72,9 +73,8 @@ fn settle(home: &Home, config: &Config, keys: &Keys) -> Result<(), CliError> {
 }
 
 fn open(home: &Home, config: &Config) -> Result<OpenedIdentity, CliError> {
-    open_or_create(home, config).map_err(|error| {
-        CliError::could_not("no_database", "no new database could be made").why(chain(&error)).hint("ocmesh doctor")
-    })
+    open_or_create(home, config)
+        .map_err(|error| CliError::could_not("no_database", "no new database could be made").why(chain(&error)).hint("ocmesh doctor"))
 }
 
 fn close(opened: OpenedIdentity) -> Result<(), CliError> {

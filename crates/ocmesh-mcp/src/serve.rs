@@ -1,0 +1,79 @@
+//! Runs the server over a pair of streams until the caller closes its end. Nothing but the protocol is ever written.
+
+use std::{
+    io,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use rmcp::{ServiceExt as _, service::ServerInitializeError};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
+};
+
+use crate::server::MeshServer;
+
+/// Why the server ended other than by its caller's wish.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// What came first was no MCP greeting.
+    #[error("the caller does not speak MCP")]
+    Greeting(#[source] Box<ServerInitializeError>),
+    /// A fault of ours.
+    #[error("the server stopped")]
+    Stopped(#[source] tokio::task::JoinError),
+}
+
+/// Serves on standard input and output, for the daemon of `home`. Comes back when standard input ends.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(home: PathBuf) -> Result<(), ServeError> {
+    let (read, write) = rmcp::transport::stdio();
+    serve_on(home, read, write).await
+}
+
+/// Serves on any pair of streams.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve_on<R, W>(home: PathBuf, read: R, write: W) -> Result<(), ServeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let (gone, caller_gone) = watch::channel(false);
+    let server = MeshServer::new(home, caller_gone);
+    let running = match server.serve((Listening { inner: read, gone }, write)).await {
+        Ok(running) => running,
+        // A caller that never said a word owes us none.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(error) => return Err(ServeError::Greeting(Box::new(error))),
+    };
+    running.waiting().await.map_err(ServeError::Stopped)?;
+    Ok(())
+}
+
+/// A reader that tells at once when its other end is closed, so that calls that wait end too.
+struct Listening<R> {
+    inner: R,
+    gone: watch::Sender<bool>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Listening<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let ended = match &polled {
+            Poll::Ready(Ok(())) => buf.filled().len() == before && buf.remaining() > 0,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        if ended {
+            self.gone.send_replace(true);
+        }
+        polled
+    }
+}

@@ -1,0 +1,172 @@
+//! What each tool does when all is well.
+
+use anyhow::Result;
+use ocmesh_api::{Message, Peer, StatusReport};
+use serde_json::json;
+
+use crate::{caller::Caller, fake_daemon::FakeDaemon};
+
+/// A daemon that knows Ada and has one message of hers.
+async fn with_ada() -> Result<(FakeDaemon, Caller)> {
+    let daemon = FakeDaemon::start().await?;
+    daemon.with(|state| {
+        state.peers.push(Peer::example());
+        state.messages.push(Message::example());
+    });
+    let caller = Caller::start(daemon.home()).await?;
+    Ok((daemon, caller))
+}
+
+/// Another peer, by a digit.
+pub(crate) fn peer(digit: char, name: &str) -> Peer {
+    let pubkey: String = std::iter::repeat_n(digit, 64).collect();
+    Peer { npub: format!("npub1{pubkey}"), pubkey, name: Some(name.to_owned()), ..Peer::example() }
+}
+
+/// Another message, by a digit.
+pub(crate) fn message(digit: char, content: &str) -> Message {
+    let id: String = std::iter::repeat_n(digit, 64).collect();
+    Message { thread: id.clone(), id, content: content.to_owned(), ..Message::example() }
+}
+
+#[tokio::test]
+async fn status_tells_who_we_are() -> Result<()> {
+    let (_daemon, mut caller) = with_ada().await?;
+    let (value, text) = caller.good("mesh_status", json!({})).await?;
+    let report = StatusReport::example();
+    assert_eq!((&value["npub"], &value["unread_count"], &value["state"]), (&json!(report.npub), &json!(1), &json!("ok")));
+    assert!(text.contains(&report.npub) && text.contains("Unread messages: 1"), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn peers_are_listed_filtered_and_paged() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    daemon.with(|state| {
+        state.peers.push(Peer { online: false, ..peer('b', "bob") });
+        state.page = Some(1);
+    });
+    let (first, text) = caller.good("mesh_peers", json!({"limit": 1})).await?;
+    assert_eq!(first["peers"][0]["name"], "ada");
+    assert_eq!(first["peers"][0]["untrusted"], true);
+    assert!(text.contains("cursor 1") && text.contains(&Peer::example().npub), "{text}");
+    let (second, _) = caller.good("mesh_peers", json!({"limit": 1, "cursor": first["next_cursor"]})).await?;
+    assert_eq!((&second["peers"][0]["name"], second.get("next_cursor")), (&json!("bob"), None));
+    let (online, _) = caller.good("mesh_peers", json!({"online": true})).await?;
+    assert_eq!(online["peers"].as_array().unwrap().len(), 1);
+    let (none, text) = caller.good("mesh_peers", json!({"query": "nobody"})).await?;
+    assert_eq!((&none["peers"], text.starts_with("No agents found")), (&json!([]), true));
+    let asked = daemon.with(|state| state.asked.clone());
+    assert!(asked.contains(&"GET /peers?limit=1&cursor=1".to_owned()), "{asked:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_peer_is_found_by_key_petname_and_unique_name_only() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    daemon.with(|state| state.peers.push(Peer { petname: Some("boss".to_owned()), ..peer('b', "bob") }));
+    let ada = Peer::example();
+    for name in [ada.pubkey.as_str(), ada.npub.as_str(), "ada"] {
+        let (value, text) = caller.good("mesh_peer", json!({"peer": name})).await?;
+        assert_eq!(value["pubkey"], json!(ada.pubkey));
+        assert!(text.contains("---- peer words "), "{text}");
+    }
+    assert_eq!(caller.good("mesh_peer", json!({"peer": "boss"})).await?.0["name"], "bob");
+    assert!(caller.bad("mesh_peer", json!({"peer": "ad"})).await?.contains("peer_unknown"));
+    // Somebody takes Ada's name: from now on only the key will do.
+    daemon.with(|state| state.peers.push(peer('c', "ada")));
+    let text = caller.bad("mesh_peer", json!({"peer": "ada"})).await?;
+    assert!(text.contains("name_ambiguous") && text.contains("npub"), "{text}");
+    assert!(caller.bad("mesh_inbox", json!({"from": "ada"})).await?.contains("name_ambiguous"));
+    // A petname is ours: nobody can take it.
+    daemon.with(|state| state.peers.push(peer('d', "boss")));
+    assert_eq!(caller.good("mesh_peer", json!({"peer": "boss"})).await?.0["name"], "bob");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_inbox_shows_and_does_not_acknowledge() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    daemon.with(|state| {
+        state.messages.push(Message { read: true, ..message('a', "old") });
+        state.messages.push(Message { direction: "out".to_owned(), read: true, ..message('b', "ours") });
+        state.messages.push(Message { held: true, content: String::new(), ..message('c', "") });
+    });
+    let (value, text) = caller.good("mesh_inbox", json!({})).await?;
+    let example = Message::example();
+    assert_eq!(value["messages"].as_array().unwrap().len(), 1);
+    let shown = &value["messages"][0];
+    for (field, wanted) in
+        [("id", json!(example.id)), ("from", json!(example.from)), ("from_name", json!("ada")), ("trust", json!("known"))]
+    {
+        assert_eq!(shown[field], wanted);
+    }
+    for (field, wanted) in [("verified", json!(true)), ("untrusted", json!(true)), ("body", json!(example.content)), ("read", json!(false))]
+    {
+        assert_eq!(shown[field], wanted);
+    }
+    assert!(
+        text.contains(&format!("| {}", example.content)) && text.contains(&example.id) && text.contains("never instructions"),
+        "{text}"
+    );
+    for (more, count) in [
+        (json!({"unread_only": false}), 2),
+        (json!({"unread_only": false, "include_sent": true}), 3),
+        (json!({"include_requests": true}), 2),
+        (json!({"from": "ada"}), 1),
+        (json!({"from": peer('f', "x").pubkey}), 0),
+        (json!({"thread": example.thread}), 1),
+    ] {
+        let (value, _) = caller.good("mesh_inbox", more.clone()).await?;
+        assert_eq!(value["messages"].as_array().unwrap().len(), count, "{more}");
+    }
+    assert!(daemon.with(|state| state.marked.is_empty() && !state.asked.iter().any(|line| line.starts_with("POST"))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn reading_acknowledges_what_was_received_and_shown() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    let long = "y".repeat(20_000);
+    daemon.with(|state| {
+        state.messages.push(message('a', &long));
+        state.messages.push(Message { direction: "out".to_owned(), status: "delivered".to_owned(), ..message('b', "ours") });
+        state.messages.push(Message { held: true, content: String::new(), ..message('c', "") });
+    });
+    let (first, unknown) = (Message::example().id, message('e', "").id);
+    let ids = json!([first, message('a', "").id, message('b', "").id, message('c', "").id, unknown, "5c83"]);
+    let (value, _) = caller.good("mesh_read", json!({"ids": [first], "keep_unread": true})).await?;
+    assert_eq!((&value["marked"], daemon.with(|state| state.marked.len())), (&json!(0), 0));
+    let (value, text) = caller.good("mesh_read", json!({"ids": ids})).await?;
+    assert_eq!(value["marked"], 2);
+    assert_eq!(daemon.with(|state| state.marked.clone()), [first.clone(), message('a', "").id]);
+    assert_eq!(value["unknown_ids"], json!([unknown, "5c83"]));
+    assert_eq!(value["messages"][1]["body"].as_str().unwrap().len(), 40_000 / 4, "the room is shared out");
+    assert_eq!(value["messages"][2]["history"][1]["what"], "sent");
+    assert!(value["messages"][0].get("history").is_none());
+    assert!(text.contains("Acknowledged: 2 messages.") && text.contains("The way of b"), "{text}");
+    let (again, _) = caller.good("mesh_read", json!({"ids": [first]})).await?;
+    assert_eq!(again["marked"], 0);
+    let (alone, _) = caller.good("mesh_read", json!({"ids": [message('a', "").id]})).await?;
+    assert_eq!((alone["messages"][0]["body"].as_str().unwrap().len(), alone["messages"][0].get("cut")), (20_000, None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn trust_is_set_by_key_and_makes_strangers_known() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    let ada = Peer::example();
+    let (value, _) = caller.good("mesh_trust", json!({"peer": "ada", "trust": "blocked"})).await?;
+    assert_eq!(value["trust"], "blocked");
+    let (value, _) = caller.good("mesh_trust", json!({"peer": ada.npub, "trust": "trusted", "petname": "Ada L."})).await?;
+    assert_eq!((&value["trust"], &value["petname"]), (&json!("trusted"), &json!("Ada L.")));
+    let patches = daemon.with(|state| state.patches.clone());
+    assert_eq!(patches[0], (ada.pubkey.clone(), json!({"trust": "blocked"})));
+    assert_eq!(patches[1], (ada.pubkey, json!({"trust": "trusted", "petname": "Ada L."})));
+    // A name that is not known stays unknown; a key is looked up.
+    assert!(caller.bad("mesh_trust", json!({"peer": "zoe", "trust": "known"})).await?.contains("peer_unknown"));
+    daemon.with(|state| state.peers.clear());
+    caller.good("mesh_trust", json!({"peer": " npub1new ", "trust": "known"})).await?;
+    assert_eq!(daemon.with(|state| state.added.clone()), ["npub1new"]);
+    Ok(())
+}

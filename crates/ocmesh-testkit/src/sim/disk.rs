@@ -1,0 +1,226 @@
+//! An agent's disk: the tables of the store with its rules about what is forgotten when, kept in memory. A transaction that is to fail works
+//! on a copy.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use ocmesh_proto::{
+    At, Body, Change, Direction, EarlierSend, EventId, Facts, HopState, InboundFacts, MessageId, MessageRecord, Opened, OwnRecord, Parcel,
+    ParcelClass, ParentFacts, PeerRecord, PubKey, RelayRecord, RelayUrl, Snapshot, Status, StoredFacts,
+};
+
+/// A sealed event that may still be published.
+#[derive(Debug, Clone)]
+pub(super) struct SealedRow {
+    message: MessageId,
+    kind: u16,
+    wrapped_at: At,
+    /// Rows are numbered in the order they came.
+    number: u64,
+}
+
+/// Everything on disk.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk {
+    pub(super) own: OwnRecord,
+    pub(super) peers: BTreeMap<PubKey, PeerRecord>,
+    pub(super) messages: BTreeMap<MessageId, MessageRecord>,
+    pub(super) parcels: BTreeMap<(MessageId, ParcelClass), Parcel>,
+    pub(super) relays: BTreeMap<RelayUrl, RelayRecord>,
+    pub(super) sealed: BTreeMap<EventId, SealedRow>,
+    sealed_of: BTreeMap<MessageId, BTreeSet<EventId>>,
+    pub(super) rumors: BTreeMap<MessageId, Arc<str>>,
+    seen: BTreeSet<EventId>,
+    next_row: u64,
+}
+
+impl Disk {
+    /// What the core starts from.
+    pub(super) fn load(&self) -> Snapshot {
+        let mut parcels: Vec<Parcel> = self.parcels.values().cloned().collect();
+        parcels.sort_by_key(|parcel| parcel.queued_at);
+        for hop in parcels.iter_mut().flat_map(|parcel| &mut parcel.hops) {
+            // No connection survives a restart, so nothing is in flight.
+            if let HopState::InFlight { tries, .. } = hop.state {
+                hop.state = HopState::Waiting { tries, next_at: At(0), last_error: None };
+            }
+        }
+        Snapshot {
+            own: self.own.clone(),
+            peers: self.peers.values().cloned().collect(),
+            parcels,
+            relays: self.relays.values().cloned().collect(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, change: Change, now: At) {
+        match change {
+            Change::PutPeer(peer) => {
+                self.peers.insert(peer.pubkey, *peer);
+            }
+            Change::DropPeer(peer) => {
+                self.peers.remove(&peer);
+            }
+            Change::AddMessage(message) => {
+                self.messages.entry(message.id).or_insert(*message);
+            }
+            Change::SetStatus { id, status } => {
+                let is_read = matches!(status, Status::Read { .. });
+                if let Some(message) = self.messages.get_mut(&id) {
+                    message.status = status;
+                }
+                if is_read {
+                    self.forget_unneeded(id);
+                }
+            }
+            Change::AddHistory { .. } => {}
+            Change::SetRead { id, at } => {
+                if let Some(message) = self.messages.get_mut(&id) {
+                    message.read_at.get_or_insert(at);
+                }
+            }
+            Change::SetReceipts { id, receipts } => {
+                if let Some(message) = self.messages.get_mut(&id) {
+                    message.receipts = receipts;
+                }
+            }
+            Change::ReleaseHeld(peer) => self.messages.values_mut().filter(|message| message.peer == peer).for_each(|m| m.held = false),
+            Change::PutParcel(parcel) => {
+                let event = parcel.event;
+                let former = self.parcels.insert((parcel.message, parcel.class), *parcel).map(|former| former.event);
+                if let Some(former) = former.filter(|former| *former != event) {
+                    self.forget_sealed(former);
+                }
+            }
+            Change::DropParcel { message, class } => {
+                let Some(parcel) = self.parcels.remove(&(message, class)) else { return };
+                if class != ParcelClass::Message {
+                    self.forget_sealed(parcel.event);
+                }
+                self.forget_unneeded(message);
+            }
+            Change::PutSealed { message, event } => {
+                self.next_row += 1;
+                self.sealed.insert(event.id, SealedRow { message, kind: event.kind, wrapped_at: now, number: self.next_row });
+                self.sealed_of.entry(message).or_default().insert(event.id);
+            }
+            Change::PutRumor { message, json } => {
+                self.rumors.insert(message, json);
+            }
+            Change::AddSeen { id, .. } => {
+                self.seen.insert(id);
+            }
+            Change::PutRelay(relay) => {
+                self.relays.insert(relay.url.clone(), *relay);
+            }
+            Change::PutOwn(own) => self.own = *own,
+        }
+    }
+
+    fn is_named(&self, message: MessageId, event: EventId) -> bool {
+        let classes = [ParcelClass::Message, ParcelClass::OwnCopy, ParcelClass::Frame];
+        classes.iter().any(|class| self.parcels.get(&(message, *class)).is_some_and(|parcel| parcel.event == event))
+    }
+
+    fn forget_sealed(&mut self, event: EventId) {
+        if let Some(message) = self.sealed.get(&event).map(|row| row.message).filter(|message| !self.is_named(*message, event)) {
+            self.sealed.remove(&event);
+            if let Some(events) = self.sealed_of.get_mut(&message) {
+                events.remove(&event);
+            }
+        }
+    }
+
+    fn forget_unneeded(&mut self, message: MessageId) {
+        let classes = [ParcelClass::Message, ParcelClass::OwnCopy, ParcelClass::Frame];
+        let parcels = classes.iter().any(|class| self.parcels.contains_key(&(message, *class)));
+        let retryable = self
+            .messages
+            .get(&message)
+            .is_some_and(|message| message.direction == Direction::Out && !matches!(message.status, Status::Read { .. }));
+        if !parcels && !retryable {
+            for event in self.sealed_of.remove(&message).unwrap_or_default() {
+                self.sealed.remove(&event);
+            }
+            self.rumors.remove(&message);
+        }
+    }
+
+    /// This message or frame was handled, whatever came of it.
+    pub(super) fn has_seen(&self, id: EventId) -> bool {
+        self.seen.contains(&id)
+    }
+
+    /// Facts about an event that came in.
+    pub(super) fn facts(&self, opened: &Opened) -> Facts {
+        let Opened::Direct(envelope) = opened else { return Facts::default() };
+        let receipt_for = match envelope.body {
+            Body::Delivered(message) | Body::Read(message) => self.stored_facts(message),
+            _ => None,
+        };
+        Facts {
+            seen: self.seen.contains(&envelope.id) || self.messages.contains_key(&envelope.id),
+            parent_thread: envelope.reply_to.and_then(|id| self.messages.get(&id)).map(|message| message.thread),
+            receipt_for,
+        }
+    }
+
+    /// What a receipt or a retry by hand needs of a message of ours.
+    pub(super) fn stored_facts(&self, id: MessageId) -> Option<StoredFacts> {
+        let message = self.messages.get(&id).filter(|message| message.direction == Direction::Out)?;
+        let copy = self.parcels.get(&(id, ParcelClass::OwnCopy)).map(|parcel| parcel.event);
+        let rows = self.sealed_of.get(&id).into_iter().flatten().filter(|event| Some(**event) != copy);
+        let newest = rows.filter_map(|event| Some((*event, self.sealed.get(event)?))).max_by_key(|(_, row)| (row.wrapped_at, row.number));
+        Some(StoredFacts {
+            to: message.peer,
+            form: message.form,
+            event: newest.map(|(event, _)| event),
+            kind: newest.map_or(0, |(_, row)| row.kind),
+            wrapped_at: newest.map_or(message.written_at, |(_, row)| row.wrapped_at),
+            status: message.status.clone(),
+        })
+    }
+
+    pub(super) fn parent_facts(&self, id: MessageId) -> Option<ParentFacts> {
+        self.messages.get(&id).map(|message| ParentFacts { id, thread: message.thread, chain: message.chain })
+    }
+
+    /// The newest message sent under an idempotency key since then.
+    pub(super) fn earlier_send(&self, key: &str, since: At, content: &str) -> Option<EarlierSend> {
+        let under_key = |message: &&MessageRecord| message.idempotency_key.as_deref() == Some(key) && message.stored_at >= since;
+        self.messages.values().filter(under_key).max_by_key(|message| message.stored_at).map(|message| EarlierSend {
+            id: message.id,
+            to: message.peer,
+            written_at: message.written_at,
+            same_content: message.content == content,
+            status: message.status.clone(),
+        })
+    }
+
+    /// A peer's messages that lack a receipt.
+    pub(super) fn unreceipted(&self, peer: PubKey) -> Vec<InboundFacts> {
+        let lacks = |message: &&MessageRecord| {
+            message.peer == peer
+                && message.direction == Direction::In
+                && (!message.receipts.delivered || (message.read_at.is_some() && !message.receipts.read))
+        };
+        self.messages.values().filter(lacks).map(inbound).collect()
+    }
+
+    pub(super) fn inbound_facts(&self, ids: &[MessageId]) -> Vec<InboundFacts> {
+        let known = ids.iter().filter_map(|id| self.messages.get(id));
+        known.filter(|message| message.direction == Direction::In).map(inbound).collect()
+    }
+
+    /// What the agent would be handed out now.
+    pub(super) fn unread(&self) -> Vec<MessageId> {
+        let unread = |message: &&MessageRecord| message.direction == Direction::In && message.read_at.is_none() && !message.held;
+        self.messages.values().filter(unread).map(|message| message.id).collect()
+    }
+}
+
+fn inbound(message: &MessageRecord) -> InboundFacts {
+    InboundFacts { id: message.id, from: message.peer, form: message.form, is_read: message.read_at.is_some(), receipts: message.receipts }
+}

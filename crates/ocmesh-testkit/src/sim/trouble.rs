@@ -1,0 +1,196 @@
+//! Troubles as they come and go, and the healing that ends them all.
+
+use ocmesh_proto::{
+    Link,
+    time::{DAY, HOUR, MINUTE, SECOND},
+};
+
+use super::{
+    agent::Life,
+    connection::Down,
+    plan::Trouble,
+    world::{Happening, World},
+};
+
+impl World {
+    pub(super) fn begin_trouble(&mut self, trouble: Trouble) {
+        if !self.trouble {
+            return;
+        }
+        self.trace.line(self.now, || format!("TROUBLE  {trouble:?}"));
+        match trouble {
+            Trouble::RelayDown { r, for_ms, forgets, silently } => {
+                self.relays[r].down = true;
+                if forgets {
+                    self.relays[r].forget_all();
+                    self.ledger.kept.retain(|(relay, _)| *relay != r);
+                }
+                for a in 0..self.agents.len() {
+                    if silently {
+                        self.lose_silently(a, r);
+                    } else {
+                        self.lose(a, r);
+                    }
+                }
+                self.queue.push(self.now.plus(for_ms), Happening::Relief(trouble));
+            }
+            Trouble::CutOff { a, r, for_ms } => {
+                self.relays[r].cut_off.insert(a);
+                self.lose_silently(a, r);
+                self.queue.push(self.now.plus(for_ms), Happening::Relief(trouble));
+            }
+            Trouble::Dropped { a, r } => self.lose(a, r),
+            Trouble::ClosesAll { r } => self.close_all(r),
+            Trouble::Killed { a, for_ms } => {
+                if self.agents[a].is_running() {
+                    self.die_for(a, for_ms);
+                }
+            }
+            Trouble::Asleep { a, for_ms } => {
+                if self.agents[a].is_running() {
+                    self.agents[a].life = Life::Asleep;
+                    let generation = self.agents[a].generation;
+                    self.queue.push(self.now.plus(for_ms), Happening::Wake { a, generation });
+                }
+            }
+            Trouble::DiskBad { a, for_ms } => {
+                self.agents[a].disk_bad_until = self.now.plus(for_ms);
+            }
+            Trouble::ClockSet { a, by_ms } => {
+                self.agents[a].skew_ms += by_ms;
+                self.wake_when_due(a);
+            }
+        }
+    }
+
+    pub(super) fn end_trouble(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::RelayDown { r, .. } => {
+                self.relays[r].down = false;
+                self.redial(r);
+            }
+            Trouble::CutOff { a, r, .. } => {
+                self.relays[r].cut_off.remove(&a);
+                self.redial(r);
+            }
+            _ => {}
+        }
+    }
+
+    fn close_all(&mut self, r: usize) {
+        for a in 0..self.agents.len() {
+            let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open) else { continue };
+            let open = connection.subs.iter_mut().filter(|(_, sub)| sub.registered);
+            let closed: Vec<_> = open
+                .map(|(name, sub)| {
+                    sub.registered = false;
+                    (*name, sub.serial)
+                })
+                .collect();
+            for (sub, serial) in closed {
+                self.down(a, r, 0, Down::Closed(sub, serial));
+            }
+        }
+    }
+
+    fn die_for(&mut self, a: usize, for_ms: u64) {
+        self.stats.crashes += 1;
+        self.trace.line(self.now, || format!("agent {a}  is killed"));
+        self.end(a);
+        self.agents[a].life = Life::Dead;
+        self.start_later(a, for_ms);
+    }
+
+    /// How long an agent that ended stays away.
+    pub(super) fn downtime(&mut self) -> u64 {
+        let span = self.plan.trouble_ms;
+        match self.dice.below(10) {
+            0..=5 => self.dice.between(100, 10 * SECOND),
+            6..=8 => self.dice.between(10 * SECOND, 10 * MINUTE),
+            _ => self.dice.between(MINUTE, span / 3),
+        }
+    }
+
+    /// The machine is awake again: every socket is dead, and the engine finds out at once.
+    pub(super) fn wake_up(&mut self, a: usize) {
+        if self.agents[a].life != Life::Asleep {
+            return;
+        }
+        self.trace.line(self.now, || format!("agent {a}  wakes up"));
+        self.agents[a].life = Life::Running;
+        let open: Vec<usize> = self.agents[a].connections.keys().copied().collect();
+        for r in open {
+            self.lose(a, r);
+        }
+        // What was on its way to be dialled when it fell asleep is dialled now.
+        for r in 0..self.relays.len() {
+            self.redial(r);
+        }
+        self.push(a, ocmesh_proto::Input::Ticked);
+        self.poke(a);
+    }
+
+    /// The agent said its goodbye and ended; somebody starts it again later.
+    pub(super) fn finished(&mut self, a: usize) {
+        self.trace.line(self.now, || format!("agent {a}  stopped"));
+        self.end(a);
+        self.agents[a].life = Life::Dead;
+        let away = self.downtime();
+        self.start_later(a, away);
+    }
+
+    /// Every trouble ends: relays are reachable, machines run, disks write. Liars stay liars.
+    pub(super) fn heal(&mut self) {
+        self.trace.line(self.now, || "HEALING  every trouble ends".to_owned());
+        self.trouble = false;
+        for r in 0..self.relays.len() {
+            self.relays[r].down = false;
+            self.relays[r].cut_off.clear();
+            self.redial(r);
+        }
+        for a in 0..self.agents.len() {
+            self.agents[a].disk_bad_until = self.now;
+            let generation = self.agents[a].generation;
+            match self.agents[a].life {
+                Life::Running => {}
+                Life::Dead => {
+                    let away = 1 + self.dice.below(MINUTE);
+                    self.start_later(a, away);
+                }
+                Life::Asleep => self.queue.push(self.now.plus(1), Happening::Wake { a, generation }),
+                Life::Recovering => self.queue.push(self.now.plus(1), Happening::Recover { a, generation }),
+            }
+        }
+        self.ledger.healed_at = Some(self.now);
+    }
+
+    /// Nobody does anything for a few hours, then everybody sleeps past every time to live.
+    pub(super) fn rest(&mut self) {
+        self.pass(2 * HOUR);
+        let before = self.stats.publishes;
+        self.pass(3 * HOUR);
+        let chatter = self.stats.publishes - before;
+        // What waits for a receipt that never comes is sent again now and then; nothing else talks.
+        let waiting: u64 = self.agents.iter().map(|agent| agent.disk.parcels.len() as u64).sum();
+        if chatter > 12 * waiting + 12 * self.agents.len() as u64 {
+            self.violation(format!("{chatter} direct messages were published in three quiet hours"));
+        }
+        for a in 0..self.agents.len() {
+            if self.agents[a].is_running() {
+                self.agents[a].life = Life::Asleep;
+                let generation = self.agents[a].generation;
+                self.queue.push(self.now.plus(8 * DAY), Happening::Wake { a, generation });
+            }
+        }
+        self.pass(8 * DAY + HOUR);
+    }
+
+    /// A word for a link, for the trace.
+    pub(super) const fn link_word(link: &Link) -> &'static str {
+        match link {
+            Link::Connecting => "connecting",
+            Link::Open => "open",
+            Link::Down { .. } => "down",
+        }
+    }
+}

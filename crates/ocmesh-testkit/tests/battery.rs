@@ -1,0 +1,36 @@
+//! The relay rows of the battery: each way a relay can misbehave, alone, against two real daemons and an independent log of what they were
+//! told. `docs/reliability.md` says row by row what is measured. Needs the `ocmesh` binary: a test without it fails and says so.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; measured figures are printed for the table"
+)]
+
+#[path = "battery/answers.rs"]
+mod answers;
+#[path = "battery/bulk.rs"]
+mod bulk;
+#[path = "battery/catch_up.rs"]
+mod catch_up;
+#[path = "battery/closed.rs"]
+mod closed;
+#[path = "battery/forged.rs"]
+mod forged;
+#[path = "battery/ledger.rs"]
+mod ledger;
+#[path = "battery/line.rs"]
+mod line;
+#[path = "battery/pairs.rs"]
+mod pairs;
+#[path = "battery/process.rs"]
+mod process;
+#[path = "battery/routes.rs"]
+mod routes;
+#[path = "battery/sign_in.rs"]
+mod sign_in;
+#[path = "battery/trial.rs"]
+mod trial;
+#[path = "battery/withheld.rs"]
+mod withheld;
