@@ -10,7 +10,7 @@ export const sabotage = {
 };
 
 /** A REQ that came before our AUTH was refused in a NOTICE, which names no subscription: found by its silence, and asked again. */
-const TOGETHER_MS = 75_000;
+const TOGETHER_MS = 20_000;
 
 export async function run(t, world) {
   // First a life on the open relay, to learn the keys; the relay grants its role to keys, not to people.

@@ -56,6 +56,8 @@ enum Stage {
     /// Answered; the relay has until then to say OK. `challenge` is the newest: some relays send one with every refusal, and
     /// mean the same by all of them.
     Sent { challenge: String, event_id: String, until: Instant, is_newer: bool },
+    /// Answered, and no OK came in time. Some relays never send one (NIP-42 asks for it), so silence is neither yes nor no.
+    Unconfirmed { challenge: String, event_id: String },
     /// The relay knows us.
     Done { challenge: String },
     /// The relay or we said no; another challenge starts again.
@@ -79,6 +81,8 @@ pub(crate) enum Move {
     Wait,
     /// The relay knows us now.
     Succeeded,
+    /// The relay says nothing to our answer: try what waited for it.
+    Unconfirmed,
     /// It does not work, for this reason.
     Failed(String),
 }
@@ -92,9 +96,11 @@ impl Auth {
     pub(crate) fn challenged(&mut self, challenge: &str, now: Instant) {
         let current = match &self.stage {
             Stage::Quiet => None,
-            Stage::Owed { challenge, .. } | Stage::Sent { challenge, .. } | Stage::Done { challenge } | Stage::Refused { challenge } => {
-                Some(challenge.as_str())
-            }
+            Stage::Owed { challenge, .. }
+            | Stage::Sent { challenge, .. }
+            | Stage::Unconfirmed { challenge, .. }
+            | Stage::Done { challenge }
+            | Stage::Refused { challenge } => Some(challenge.as_str()),
         };
         if current == Some(challenge) || challenge.len() > CHALLENGE_BYTES_MAX {
             return;
@@ -131,13 +137,14 @@ impl Auth {
                 self.stage = Stage::Sent { challenge, event_id, until: now + tuning.auth_wait, is_newer: false };
                 Some(Move::Send(client_auth(&json)))
             }
-            Stage::Sent { challenge, until, is_newer, .. } if *until <= now => {
-                let challenge = std::mem::take(challenge);
+            Stage::Sent { challenge, event_id, until, is_newer } if *until <= now => {
+                let (challenge, event_id) = (std::mem::take(challenge), std::mem::take(event_id));
                 if *is_newer {
                     self.stage = Stage::Owed { challenge, at: now };
                     return None;
                 }
-                Some(self.fail(challenge, "the relay did not answer our sign-in".to_owned()))
+                self.stage = Stage::Unconfirmed { challenge, event_id };
+                Some(Move::Unconfirmed)
             }
             _ => None,
         }
@@ -145,12 +152,16 @@ impl Auth {
 
     /// An OK came: `None` when it is not about our AUTH.
     pub(crate) fn answered(&mut self, id: &str, accepted: bool, said: &str, now: Instant) -> Option<Move> {
-        let Stage::Sent { challenge, event_id, is_newer, .. } = &mut self.stage else { return None };
+        let (challenge, event_id, is_newer) = match &mut self.stage {
+            Stage::Sent { challenge, event_id, is_newer, .. } => (challenge, event_id, *is_newer),
+            Stage::Unconfirmed { challenge, event_id } => (challenge, event_id, false),
+            _ => return None,
+        };
         if event_id != id {
             return None;
         }
         let challenge = std::mem::take(challenge);
-        if !accepted && *is_newer {
+        if !accepted && is_newer {
             self.stage = Stage::Owed { challenge, at: now };
             return Some(Move::Wait);
         }
@@ -280,14 +291,20 @@ mod tests {
     }
 
     #[test]
-    fn silence_after_our_answer_is_a_refusal() {
+    fn silence_after_our_answer_is_neither_yes_nor_no() {
         let (tuning, signer, now) = (Tuning::default(), Counting(AtomicU32::new(0)), Instant::now());
         let mut allowance = Allowance::new(&tuning, now);
         let mut auth = Auth::new();
         auth.challenged("c", now);
         auth.advance(now, "r", &signer, &mut allowance, &tuning);
         let late = auth.next().unwrap();
-        assert!(matches!(auth.advance(late, "r", &signer, &mut allowance, &tuning), Some(Move::Failed(_))));
-        assert_eq!(auth.state(), AuthState::Refused);
+        assert_eq!(auth.advance(late, "r", &signer, &mut allowance, &tuning), Some(Move::Unconfirmed));
+        assert_eq!((auth.state(), auth.is_done(), auth.is_under_way()), (AuthState::Challenged, false, false));
+        assert_eq!(auth.next(), None);
+        // A late answer still counts, whichever it is.
+        let super::Stage::Unconfirmed { event_id, .. } = &auth.stage else { panic!("{:?}", auth.stage) };
+        let id = event_id.clone();
+        assert_eq!(auth.answered(&id, true, "", late), Some(Move::Succeeded));
+        assert_eq!(auth.state(), AuthState::Done);
     }
 }

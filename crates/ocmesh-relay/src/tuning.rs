@@ -49,7 +49,7 @@ pub struct Tuning {
     pub lane_max: usize,
     /// Events sent and not answered on one relay; the others wait in their lane, so that direct messages overtake presence.
     pub in_flight_max: usize,
-    /// For the OK of an AUTH.
+    /// For the OK of an AUTH. 5 s: some relays never send one, and everything waits for it.
     pub auth_wait: Duration,
     /// How long REQs wait for the challenge of a relay that challenged us before.
     pub auth_hold: Duration,
@@ -105,7 +105,7 @@ impl Default for Tuning {
             publish_wait: seconds(10),
             lane_max: 256,
             in_flight_max: 256,
-            auth_wait: seconds(10),
+            auth_wait: seconds(5),
             auth_hold: seconds(3),
             auth_burst: 3,
             auth_every: seconds(60),

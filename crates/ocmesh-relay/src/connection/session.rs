@@ -202,8 +202,10 @@ impl<'a> Session<'a> {
         match step {
             Move::Wait => {}
             Move::Send(frame) => self.control.push_back(Message::text(frame)),
-            Move::Succeeded => {
-                self.outlet.emit(PoolEvent::Authenticated { relay });
+            Move::Succeeded | Move::Unconfirmed => {
+                if step == Move::Succeeded {
+                    self.outlet.emit(PoolEvent::Authenticated { relay });
+                }
                 self.flights.authenticated();
                 let mut outs = Vec::new();
                 self.memory.subscriptions.authenticated(now, &mut outs);

@@ -150,3 +150,24 @@ async fn ten_thousand_challenges_get_three_signatures() {
     owner.until(|event| matches!(event, PoolEvent::Notice { .. }).then_some(())).await;
     assert_eq!(owner.signer.signed.load(Ordering::Relaxed), 3);
 }
+
+#[tokio::test]
+async fn a_relay_that_never_confirms_the_sign_in_is_asked_again_all_the_same() {
+    let mut relay = Relay::start().await;
+    // Long pauses everywhere else, so that only the unconfirmed sign-in can explain a second REQ.
+    let pause = Duration::from_secs(60);
+    let tuning = Tuning { page_quiet: pause, reopen_base: pause, reopen_max: pause, unproven_base: pause, ..quick() };
+    let mut owner = Owner::start(tuning);
+    owner.pool.connect(&relay.url, LOCAL_AUTH);
+    owner.pool.subscribe(&relay.url, "s", vec![json!({"kinds": [1059]})], true);
+    let mut conn = relay.accept().await;
+    // As the PyPI relay does: the REQ that came before the sign-in is refused with a NOTICE, and AUTH is never answered.
+    conn.req().await;
+    conn.send(json!(["NOTICE", "restricted: permission denied"])).await;
+    conn.send(json!(["AUTH", "abc"])).await;
+    signed(&mut conn, "abc").await;
+    let sub = conn.req().await;
+    conn.event(&sub, &event(1, 100, 1059)).await;
+    owner.event().await;
+    assert_eq!(owner.status().auth, AuthState::Challenged, "silence is no yes");
+}

@@ -31,18 +31,50 @@ fn plain_sqlite_finds_no_database() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("not a database"), "{output:?}");
 }
 
+/// SQLCipher 4 as somebody else built it: the program, or the Python wheel `sqlcipher3-wheels`. Debian 12 still ships version 3, which
+/// cannot read files of format 4, so CI names a Python that has the wheel in `OCMESH_SQLCIPHER_PYTHON`.
+enum Sqlcipher {
+    Program,
+    Python(std::ffi::OsString),
+}
+
+impl Sqlcipher {
+    fn find(home: &Home) -> Option<Self> {
+        if let Some(python) = std::env::var_os("OCMESH_SQLCIPHER_PYTHON") {
+            return Some(Self::Python(python));
+        }
+        let version = run("sqlcipher", &home.directory.path().join("none"), "PRAGMA cipher_version;")?;
+        let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+        if version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 4) {
+            return Some(Self::Program);
+        }
+        println!("skipped: sqlcipher is version {version:?}, and the file is of format 4");
+        None
+    }
+
+    /// Counts the messages with this key; what it printed.
+    fn count(&self, path: &std::path::Path, hex: &str) -> String {
+        let output = match self {
+            Self::Program => run("sqlcipher", path, &format!("PRAGMA key = \"x'{hex}'\"; SELECT 'rows', count(*) FROM messages;")).unwrap(),
+            Self::Python(python) => Command::new(python).args(["-c", PYTHON]).arg(path).arg(hex).output().unwrap(),
+        };
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+}
+
+const PYTHON: &str = r#"
+import sqlcipher3, sys
+db = sqlcipher3.connect(sys.argv[1])
+db.execute("PRAGMA key = \"x'" + sys.argv[2] + "'\"")
+print("rows|%d" % db.execute("SELECT count(*) FROM messages").fetchone())
+"#;
+
 #[test]
 fn sqlcipher_opens_it_with_the_raw_key_and_with_no_other() {
     let home = filled();
-    let Some(version) = run("sqlcipher", &home.directory.path().join("none"), "PRAGMA cipher_version;") else { return };
-    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    if version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_none_or(|major| major < 4) {
-        println!("skipped: sqlcipher is version {version:?}, and the file is of format 4");
-        return;
-    }
-    let ask =
-        |hex: &str| run("sqlcipher", &home.path(), &format!("PRAGMA key = \"x'{hex}'\"; SELECT 'rows', count(*) FROM messages;")).unwrap();
-    let right = ask(&key().to_hex());
-    assert!(String::from_utf8_lossy(&right.stdout).contains("rows|2"), "{right:?}");
-    assert!(!String::from_utf8_lossy(&ask(&"00".repeat(32)).stdout).contains("rows"));
+    let Some(sqlcipher) = Sqlcipher::find(&home) else { return };
+    let right = sqlcipher.count(&home.path(), &key().to_hex());
+    assert!(right.contains("rows|2"), "{right}");
+    let wrong = sqlcipher.count(&home.path(), &"00".repeat(32));
+    assert!(wrong.contains("not a database") && !wrong.contains("rows|"), "{wrong}");
 }

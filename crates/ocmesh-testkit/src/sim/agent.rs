@@ -34,7 +34,8 @@ pub(super) enum Life {
 pub(super) enum Ask {
     Send { to: PubKey, content: String, reply_to: Option<MessageId>, key: Option<String> },
     MarkRead(Vec<MessageId>),
-    AddPeer { peer: PubKey, hints: Vec<RelayUrl> },
+    /// `then` is asked once the peer is known.
+    AddPeer { peer: PubKey, hints: Vec<RelayUrl>, then: Option<Box<Ask>> },
     SetTrust { peer: PubKey, trust: Trust },
     Forget(PubKey),
     Cancel(MessageId),
@@ -139,7 +140,7 @@ impl Agent {
                 Command::Send(SendRequest { to: Recipient::Key(to), content, reply_to, subject: None, idempotency })
             }
             Ask::MarkRead(ids) => Command::MarkRead { messages: self.disk.inbound_facts(&ids) },
-            Ask::AddPeer { peer, hints } => Command::AddPeer { peer, hints, petname: None },
+            Ask::AddPeer { peer, hints, .. } => Command::AddPeer { peer, hints, petname: None },
             Ask::SetTrust { peer, trust } => Command::SetTrust { peer, trust },
             Ask::Forget(peer) => Command::ForgetPeer { peer },
             Ask::Cancel(id) => Command::CancelMessage { id },

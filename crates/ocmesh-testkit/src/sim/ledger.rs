@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ocmesh_proto::{At, Direction, DraftBody, FailReason, HistoryEntry, HopState, Mesh, MessageId, PubKey, Status, time::HOUR};
+use ocmesh_proto::{At, Direction, DraftBody, FailReason, HistoryEntry, HopState, Mesh, MessageId, PubKey, Status, time::{HOUR, MINUTE}};
 
 use super::{trace::short, world::World};
 
@@ -252,6 +252,26 @@ impl World {
                 self.violation(format!("{} from agent {} never reached agent {}: {status:?}", short(id), sent.from, sent.to));
             } else if status == Status::Queued {
                 self.violation(format!("agent {}: {} is still queued after healing", sent.from, short(id)));
+            }
+        }
+    }
+
+    /// Nothing that is due waits for a relay that takes it.
+    pub(super) fn look_for_what_is_stuck(&mut self) {
+        for a in 0..self.agents.len() {
+            let clock = self.agents[a].clock(self.now);
+            let mut stuck = Vec::new();
+            for parcel in self.agents[a].disk.parcels.values() {
+                for hop in &parcel.hops {
+                    // A publish in flight is kept as due: on disk both look the same.
+                    let HopState::Waiting { next_at, .. } = hop.state else { continue };
+                    if clock.since(next_at) > 20 * MINUTE {
+                        stuck.push(format!("{:?} {} is stuck at {}", parcel.class, short(parcel.message), hop.relay));
+                    }
+                }
+            }
+            for what in stuck {
+                self.violation(format!("agent {a}: {what}"));
             }
         }
     }

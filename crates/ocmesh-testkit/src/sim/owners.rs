@@ -50,17 +50,16 @@ impl World {
             b = (b + 1) % self.agents.len();
         }
         let to = self.agents[b].me;
-        if !self.agents[a].disk.peers.contains_key(&to) {
-            let first = self.plan.agents[b].relays.first().and_then(|r| self.relays.get(*r));
-            let hints = first.map(|relay| relay.url.clone()).into_iter().collect();
-            self.ask(a, Ask::AddPeer { peer: to, hints }, 0);
-        }
         let parents: Vec<MessageId> = self.agents[a].disk.messages.values().filter(|m| m.peer == to).map(|m| m.id).collect();
         let reply_to = if self.dice.chance(300) { self.dice.pick(&parents).copied() } else { None };
         let number = self.next_call;
         let key = self.dice.chance(400).then(|| format!("key {number}"));
-        let ask = Ask::Send { to, content: format!("message {number}"), reply_to, key: key.clone() };
-        if key.is_some() && self.dice.chance(300) {
+        let has_key = key.is_some();
+        let mut ask = Ask::Send { to, content: format!("message {number}"), reply_to, key };
+        if self.plan.apart || !self.agents[a].disk.peers.contains_key(&to) {
+            let hints = self.plan.agents[b].relays.iter().filter_map(|r| self.relays.get(*r)).map(|relay| relay.url.clone()).collect();
+            ask = Ask::AddPeer { peer: to, hints, then: Some(Box::new(ask)) };
+        } else if has_key && self.dice.chance(300) {
             // A program that did not wait for the answer.
             let at = self.now.plus(self.dice.below(2 * MINUTE));
             self.queue.push(at, Happening::AskAgain { a, ask: ask.clone(), tries: 1 });
@@ -163,6 +162,7 @@ impl World {
                 self.trace.line(self.now, || format!("owner {a}  is told {} is queued", short(*id)));
                 self.acknowledged_send(a, *id, key);
             }
+            (Ask::AddPeer { then: Some(then), .. }, Ok(_)) => self.ask(a, *then, 0),
             (Ask::Send { .. }, Err(Refusal::IdempotencyConflict)) => self.violation(format!("agent {a}: the same call is another message")),
             (Ask::MarkRead(ids), Ok(_)) => {
                 for id in ids {

@@ -11,7 +11,7 @@ use super::{dice::Dice, relay::Habits};
 #[derive(Debug, Clone)]
 pub(super) struct AgentPlan {
     pub(super) policy: Policy,
-    /// Its own relays, in order; the first one is honest and shared by all.
+    /// Its own relays, in order. An honest one is among them: relay 0, shared by all, unless the agents live apart.
     pub(super) relays: Vec<usize>,
 }
 
@@ -52,6 +52,8 @@ pub(super) struct Plan {
     pub(super) first_act_ms: u64,
     /// A hostile agent takes part.
     pub(super) mallory: bool,
+    /// Agents share no relay; owners tell their agents where the others read.
+    pub(super) apart: bool,
     /// Agents' owners also change trust and relays, and cancel.
     pub(super) whims: bool,
     /// Healing is given this long at most.
@@ -69,7 +71,8 @@ impl Plan {
         let relays: Vec<Habits> = (0..relay_count).map(|r| habits(&mut dice, r == 0)).collect();
         let agent_count = dice.weighted(&[(30, 2), (30, 3), (20, 4), (10, 5), (5, 6), (5, 8)], 2);
         let trouble_ms = dice.weighted(&[(35, 10 * MINUTE), (30, HOUR), (18, 6 * HOUR), (10, 26 * HOUR), (7, 4 * DAY)], HOUR);
-        let agents: Vec<AgentPlan> = (0..agent_count).map(|_| agent(&mut dice, relays.len(), trouble_ms)).collect();
+        let apart = relays.iter().filter(|habits| habits.honest).count() > 1 && dice.chance(300);
+        let agents: Vec<AgentPlan> = (0..agent_count).map(|_| agent(&mut dice, &relays, apart, trouble_ms)).collect();
         let mut plan = Self {
             seed,
             trouble_ms,
@@ -78,7 +81,8 @@ impl Plan {
             acts: dice.between(30, 120),
             first_act_ms: dice.between(20 * SECOND, 2 * MINUTE),
             mallory: dice.chance(300),
-            whims: dice.chance(400),
+            apart,
+            whims: !apart && dice.chance(400),
             heal_hours_max: 56,
             crash_at: None,
             agents,
@@ -93,7 +97,7 @@ impl Plan {
     pub(super) fn calm(seed: u64, crash_at: Option<(usize, u64)>) -> Self {
         let mut dice = Dice::new(seed);
         let calm = Habits { honest: true, page: 100, expires: true, ..Habits::default() };
-        let agents = (0..2).map(|_| AgentPlan { relays: vec![0, 1], ..agent(&mut dice, 2, 10 * MINUTE) }).collect();
+        let agents = (0..2).map(|_| AgentPlan { relays: vec![0, 1], ..agent(&mut dice, &[calm, calm], false, 10 * MINUTE) }).collect();
         Self {
             seed,
             agents,
@@ -104,6 +108,7 @@ impl Plan {
             acts: 8,
             first_act_ms: 20 * SECOND,
             mallory: false,
+            apart: false,
             whims: false,
             heal_hours_max: 30,
             crash_at,
@@ -163,12 +168,14 @@ fn habits(dice: &mut Dice, honest: bool) -> Habits {
     }
 }
 
-fn agent(dice: &mut Dice, relay_count: usize, trouble_ms: u64) -> AgentPlan {
-    let mut relays: Vec<usize> = (1..relay_count).collect();
+fn agent(dice: &mut Dice, all: &[Habits], apart: bool, trouble_ms: u64) -> AgentPlan {
+    let honest: Vec<usize> = all.iter().enumerate().filter(|(_, habits)| habits.honest).map(|(r, _)| r).collect();
+    let home = if apart { dice.pick(&honest).copied().unwrap_or(0) } else { 0 };
+    let mut relays: Vec<usize> = (0..all.len()).filter(|r| *r != home && !(apart && all[*r].honest)).collect();
     dice.shuffle(&mut relays);
-    relays.truncate(dice.index(relay_count));
-    // The shared relay is among the first three, so that every agent's published list has it.
-    relays.insert(dice.index(relays.len().min(2) + 1), 0);
+    relays.truncate(dice.index(all.len()));
+    // The honest one is among the first three, so that every agent's published list has it.
+    relays.insert(dice.index(relays.len().min(2) + 1), home);
     let policy = Policy {
         // Long pauses keep long runs cheap; nothing in the rules depends on their length.
         presence_interval_ms: if trouble_ms > HOUR { 50 * MINUTE } else { 5 * MINUTE },

@@ -169,6 +169,7 @@ impl World {
         self.pass(2 * HOUR);
         let before = self.stats.publishes;
         self.pass(3 * HOUR);
+        self.look_for_what_is_stuck();
         let chatter = self.stats.publishes - before;
         // What waits for a receipt that never comes is sent again now and then; nothing else talks.
         let waiting: u64 = self.agents.iter().map(|agent| agent.disk.parcels.len() as u64).sum();

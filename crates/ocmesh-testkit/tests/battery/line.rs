@@ -64,6 +64,7 @@ async fn r01_http_403_a_bad_certificate_and_no_such_name_leave_other_relays_alon
     let no_tls = good.url().replace("ws://", "wss://");
     let relays = [bad.url(), no_tls.as_str(), "wss://relay.invalid", good.url()];
     let mut trial = Trial::start(&relays, &relays).await?;
+    tokio::try_join!(trial.anna.wait_for_peer(&trial.bert), trial.bert.wait_for_peer(&trial.anna))?;
     trial.until_state(&trial.anna, good.url(), "ready", PATIENCE).await?;
     trial.until_state(&trial.bert, good.url(), "ready", PATIENCE).await?;
     trial.both_ways(3).await?;
