@@ -1,5 +1,6 @@
 //! The command line as types: every command, option and its help. What a command does is in `commands/`.
 
+mod connect;
 mod messages;
 mod own;
 mod peers;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
+    connect::{AgentProgram, ConnectArgs},
     messages::{InboxArgs, OutboxCommand, ReadArgs, SendArgs, WaitFor},
     own::{ConfigCommand, IdentityCommand, LogsArgs},
     peers::{PeerCommand, PeersArgs, TrustLevel},
@@ -106,6 +108,11 @@ pub(crate) enum Command {
     Doctor,
     /// Show the log.
     Logs(LogsArgs),
+    /// Serve the mesh's tools to an agent program over MCP, on standard input and output.
+    #[command(after_help = "Agent programs start this by themselves; to set one up: ocmesh connect")]
+    Mcp,
+    /// Connect agent programs (OpenClaw, Claude Code, Codex, Gemini CLI, Cursor, OpenCode) to the mesh.
+    Connect(ConnectArgs),
     /// Watch two agents meet: a local relay, two daemons, messages both ways. Needs nothing, leaves nothing.
     Demo,
     /// Print a completion script.

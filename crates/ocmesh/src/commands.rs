@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod connect;
 mod daemon;
 mod demo;
 mod doctor;
@@ -9,6 +10,7 @@ mod find;
 mod identity;
 mod inbox;
 mod logs;
+mod mcp;
 mod outbox;
 mod peer;
 mod peers;
@@ -84,6 +86,8 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Config { command }) => config::run(ui, &place, command),
         Some(Command::Doctor) => doctor::run(ui, &place),
         Some(Command::Logs(args)) => logs::run(ui, &place, &args),
+        Some(Command::Mcp) => block_on(mcp::run(&place)),
+        Some(Command::Connect(args)) => block_on(connect::run(ui, &place, args)),
         Some(Command::Demo) => block_on(demo::run(ui)),
         Some(Command::Completions { shell }) => completions::run(ui, shell),
     }

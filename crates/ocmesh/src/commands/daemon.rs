@@ -17,7 +17,11 @@ pub(crate) fn run(ui: &Ui, place: &Place) -> Result<(), CliError> {
     for warning in &config.warnings {
         ui.note(format!("warning: {}", safe(warning)));
     }
-    let options = DaemonOptions { home: place.home.clone(), config, foreground_log: foreground_log() };
+    let options = DaemonOptions {
+        home: place.home.clone(),
+        config, // With --json the standard error stream holds one JSON error and nothing else.
+        foreground_log: !ui.json && foreground_log(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::could_not("internal", "could not start").why(error))?;
     let result = runtime.block_on(ocmesh_daemon::run(options));

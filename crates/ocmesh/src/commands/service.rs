@@ -106,7 +106,7 @@ fn text(content: &[u8]) -> String {
     String::from_utf8_lossy(content).into_owned()
 }
 
-fn shell_words(argv: &[String]) -> String {
+pub(super) fn shell_words(argv: &[String]) -> String {
     let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,".contains(c));
     let quoted = argv.iter().map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) });
     quoted.collect::<Vec<_>>().join(" ")
@@ -146,14 +146,14 @@ fn context(place: &Place, platform: Platform) -> Result<Context, CliError> {
 }
 
 /// The link on the `PATH` that leads to this program (a package manager's), where there is one: the file behind it goes at the next update.
-fn stable(exe: PathBuf) -> PathBuf {
+pub(super) fn stable(exe: PathBuf) -> PathBuf {
     let Some(name) = exe.file_name().map(ToOwned::to_owned) else { return exe };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let links = std::env::split_paths(&path).filter(|directory| directory.is_absolute()).map(|directory| directory.join(&name));
     links.into_iter().find(|link| link.canonicalize().is_ok_and(|target| target == exe)).unwrap_or(exe)
 }
 
-fn utf8(path: PathBuf) -> Result<String, CliError> {
+pub(super) fn utf8(path: PathBuf) -> Result<String, CliError> {
     path.into_os_string().into_string().map_err(|path| {
         CliError::could_not("odd_path", format!("the path {} cannot stand in a service file", path.display()))
             .hint("use a path of plain text")

@@ -8,10 +8,13 @@
     reason = "tests; the configuration allows this in test functions only, not in what they share"
 )]
 
+mod connect;
 mod identity;
 mod install;
 mod live;
+mod mcp;
 mod offline;
 mod service;
 mod skill;
+mod start;
 mod support;

@@ -1,0 +1,38 @@
+//! `ocmesh connect`: which agent, and how.
+
+use clap::{Args, ValueEnum};
+
+/// `ocmesh connect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    ocmesh connect                   what is found, and what is connected\n  \
+    ocmesh connect claude --dry-run  show the exact change\n  \
+    ocmesh connect claude            make it\n  \
+    ocmesh connect claude --undo     take it back")]
+pub(crate) struct ConnectArgs {
+    /// Which agent program; without one, all are listed.
+    pub(crate) agent: Option<AgentProgram>,
+    /// Only print what would be changed.
+    #[arg(long, requires = "agent")]
+    pub(crate) dry_run: bool,
+    /// Take the connection back.
+    #[arg(long, requires = "agent")]
+    pub(crate) undo: bool,
+}
+
+/// A program that runs an AI agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AgentProgram {
+    /// OpenClaw.
+    Openclaw,
+    /// Claude Code.
+    Claude,
+    /// Codex CLI.
+    Codex,
+    /// Gemini CLI.
+    Gemini,
+    /// Cursor.
+    Cursor,
+    /// OpenCode.
+    Opencode,
+}
