@@ -82,12 +82,12 @@ pub struct MessageDetail {
 pub struct HistoryLine {
     /// When.
     pub at: String,
-    /// `queued rerouted sent accepted refused rewrapped delivered read failed retried`.
+    /// `queued rerouted resent sent accepted refused rewrapped delivered read failed retried`.
     pub what: String,
     /// Which relay (`sent accepted refused`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<String>,
-    /// Which relays (`queued rerouted`).
+    /// Which relays (`queued rerouted resent`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<String>,
     /// Why those relays, or why it failed.

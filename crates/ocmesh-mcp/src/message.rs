@@ -145,7 +145,7 @@ pub(crate) fn list_text(messages: &[MeshMessage], what: &str) -> String {
 pub(crate) struct Step {
     /// When.
     pub(crate) at: String,
-    /// queued, sent, accepted, refused, rerouted, rewrapped, delivered, read, failed or retried.
+    /// queued, sent, accepted, refused, rerouted, resent, rewrapped, delivered, read, failed or retried.
     pub(crate) what: String,
     /// Which relay.
     #[serde(skip_serializing_if = "Option::is_none")]

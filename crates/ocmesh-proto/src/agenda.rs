@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Hello,
     /// Write down that our relays are good.
     Good,
+    /// A message without a receipt may be due to be sent again.
+    Resend,
     /// Something in the outbox may go to this relay.
     Pump(RelayUrl),
     /// A peer's relay is no longer needed.

@@ -6,7 +6,7 @@ use crate::{
     At, Body, Change, DraftBody, Envelope, Facts, Form, Handshake, InboundFacts, InboxPolicy, ListPurpose, Mesh, MessageRecord, Notice,
     PeerChange, PeerRecord, PeerRelays, PeerSource, Presence, Profile, PubKey, ReceiptsSent, RelayList, RelayUrl, Sealed, Status, Trust,
     limit::PEER_RELAYS_MAX,
-    outbox::{Posting, direction},
+    outbox::{Posting, confirms, direction},
     relay_set::PRESENCE_LEASE_MS,
     time::{DAY, HOUR, MINUTE},
 };
@@ -28,6 +28,14 @@ const PONG_INTERVAL_MS: u64 = 10_000;
 
 /// Peers answered by themselves within [`INTRO_ANSWER_MS`] at most.
 const ANSWERED_MAX: usize = 4_096;
+
+/// The receipt of one message is repeated at most this often: a message sent again comes in several wraps, by several relays.
+const RECEIPT_AGAIN_MS: u64 = 5 * MINUTE;
+/// Receipts repeated within [`RECEIPT_AGAIN_MS`] at most; the rest are asked for again later.
+const RECEIPTED_MAX: usize = 4_096;
+
+/// Which receipts we repeated lately.
+pub(crate) type Receipted = BTreeMap<crate::MessageId, At>;
 
 /// When we last answered whom, so that nobody can make us talk without end.
 pub(crate) type Answered = BTreeMap<PubKey, At>;
@@ -79,6 +87,9 @@ impl Mesh {
         });
         let Some((Some((described, moved)), was_online, is_online)) = edited else { return };
         self.put_peer(&author);
+        if is_online && self.directory.get(&author).is_some_and(confirms) {
+            self.expect_overdue_receipts(&author);
+        }
         let what = if is_new {
             Some(PeerChange::Discovered)
         } else if is_online && !was_online {
@@ -161,6 +172,9 @@ impl Mesh {
             self.change(Change::AddSeen { id: envelope.event_id, at: now });
         }
         if facts.seen {
+            if let Some(message) = facts.resent.filter(|message| message.from == envelope.author) {
+                self.receipt_again(*message);
+            }
             return;
         }
         if envelope.author == self.me {
@@ -187,6 +201,9 @@ impl Mesh {
         if is_new {
             self.notice_peer(author, PeerChange::Discovered);
             self.look_up(author, false);
+        }
+        if self.directory.get(&author).is_some_and(confirms) {
+            self.expect_overdue_receipts(&author);
         }
         self.take_body(envelope, facts, earlier);
         self.put_peer(&author);
@@ -314,6 +331,20 @@ impl Mesh {
             self.change(Change::SetReceipts { id: facts.id, receipts: ReceiptsSent { delivered: true, read: facts.is_read } });
             self.send_frame(peer, facts.form, body, RECEIPT_TTL_MS);
         }
+    }
+
+    /// A message we have came again in a new wrap: its author may have missed our receipt.
+    fn receipt_again(&mut self, message: InboundFacts) {
+        let (now, from) = (self.now, message.from);
+        if !self.directory.get(&from).is_some_and(|record| record.trust.is_accepted()) {
+            return;
+        }
+        self.receipted.retain(|_, at| now.since(*at) < RECEIPT_AGAIN_MS);
+        if self.receipted.contains_key(&message.id) || self.receipted.len() >= RECEIPTED_MAX {
+            return;
+        }
+        self.receipted.insert(message.id, now);
+        self.send_receipts(from, vec![InboundFacts { receipts: ReceiptsSent::default(), ..message }]);
     }
 
     /// A frame is sealed: into the outbox.

@@ -98,6 +98,8 @@ pub struct Facts {
     pub parent_thread: Option<MessageId>,
     /// For a receipt: the message of ours it speaks of, where the store has it.
     pub receipt_for: Option<StoredFacts>,
+    /// For a message that the store has, in a wrap that it has not seen: the message. Its author may have missed our receipt.
+    pub resent: Option<Box<InboundFacts>>,
 }
 
 /// A draft could not be sealed: the recipient's key is not a point on the curve, or the content is too long for the form.

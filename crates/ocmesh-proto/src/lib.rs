@@ -43,7 +43,7 @@ pub use input::{
 };
 pub use mesh::Mesh;
 pub use message::{Direction, FailReason, HistoryEntry, MessageRecord, ReceiptsSent, RouteReason, Status};
-pub use parcel::{Hop, HopState, Parcel, ParcelClass};
+pub use parcel::{Hop, HopState, Parcel, ParcelClass, Resend};
 pub use peer::{Handshake, PeerRecord, PeerRelays, PeerSource, Trust};
 pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
 pub use relay_set::RelayStanding;

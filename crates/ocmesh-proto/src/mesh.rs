@@ -30,6 +30,7 @@ pub struct Mesh {
     pub(crate) random: Random,
     pub(crate) stopping: Option<CommandId>,
     pub(crate) answered: crate::inbox::Answered,
+    pub(crate) receipted: crate::inbox::Receipted,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     pub(crate) now: At,
@@ -65,6 +66,7 @@ impl Mesh {
             random: Random::new(seed),
             stopping: None,
             answered: crate::inbox::Answered::new(),
+            receipted: crate::inbox::Receipted::new(),
             jobs: BTreeMap::new(),
             next_job: 0,
             policy,
@@ -106,6 +108,8 @@ impl Mesh {
 
     fn start(&mut self) {
         self.open_own_relays();
+        self.want_routes();
+        self.plan_resend();
         self.agenda.set(Timer::Scan, self.now.plus(self.random.around(self.policy.discovery_interval_ms, 10)));
         self.agenda.set(Timer::Good, self.now.plus(crate::relay_set::GOOD_INTERVAL_MS));
     }
@@ -122,6 +126,7 @@ impl Mesh {
                 Timer::Scan => self.scan(),
                 Timer::Hello => self.send_hellos(),
                 Timer::Good => self.note_good_relays(),
+                Timer::Resend => self.resend_due(),
                 Timer::Pump(relay) => self.pump(&relay),
                 Timer::RouteIdle(relay) => self.close_idle_route(&relay),
                 Timer::Finish => self.finish(),
@@ -221,7 +226,7 @@ impl Mesh {
         self.directory.get(peer)
     }
 
-    /// Messages in the outbox that no relay has yet; messages that some relay has while others are still tried.
+    /// Messages in the outbox that no relay has yet; messages that some relay has while others are tried or a receipt is waited for.
     #[must_use]
     pub fn outbox_counts(&self) -> (usize, usize) {
         self.outbox.counts()

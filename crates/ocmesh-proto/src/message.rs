@@ -197,6 +197,13 @@ pub enum HistoryEntry {
         /// Whether that relay is tried again.
         retry: bool,
     },
+    /// Sent again, as relays took it and no receipt came.
+    Resent {
+        /// Where it goes now.
+        relays: Vec<RelayUrl>,
+        /// Why there.
+        why: RouteReason,
+    },
     /// Wrapped again around the same rumor.
     Rewrapped,
     /// The peer's receipt: stored.

@@ -2,6 +2,9 @@
 
 mod delivery;
 mod ending;
+mod resend;
+
+pub(crate) use resend::confirms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +26,10 @@ pub(crate) struct Outbox {
     needed: BTreeMap<RelayUrl, BTreeSet<Key>>,
     expiries: BTreeSet<(At, Key)>,
     by_peer: BTreeMap<PubKey, BTreeSet<Key>>,
+    /// Messages to be sent again at a time.
+    resends: BTreeSet<(At, Key)>,
+    /// Messages to be sent again once their peer is seen.
+    unseen: BTreeMap<PubKey, BTreeSet<Key>>,
     queued: usize,
     relayed: usize,
 }
@@ -43,6 +50,15 @@ impl Outbox {
         self.by_event.insert(parcel.event, key);
         self.expiries.insert((parcel.expires_at, key));
         self.by_peer.entry(parcel.to).or_default().insert(key);
+        match parcel.resend {
+            Some(resend) if resend.seen => {
+                self.resends.insert((resend.at, key));
+            }
+            Some(_) => {
+                self.unseen.entry(parcel.to).or_default().insert(key);
+            }
+            None => {}
+        }
         for hop in &parcel.hops {
             match &hop.state {
                 HopState::Waiting { next_at, .. } => {
@@ -56,7 +72,7 @@ impl Outbox {
             }
         }
         if parcel.class == ParcelClass::Message {
-            if accepted(&parcel) > 0 { self.relayed += 1 } else { self.queued += 1 }
+            if is_relayed(&parcel) { self.relayed += 1 } else { self.queued += 1 }
         }
         self.parcels.insert(key, parcel);
     }
@@ -65,11 +81,10 @@ impl Outbox {
         let parcel = self.parcels.remove(key)?;
         self.by_event.remove(&parcel.event);
         self.expiries.remove(&(parcel.expires_at, *key));
-        if let Some(keys) = self.by_peer.get_mut(&parcel.to) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_peer.remove(&parcel.to);
-            }
+        leave(&mut self.by_peer, &parcel.to, key);
+        if let Some(resend) = parcel.resend {
+            self.resends.remove(&(resend.at, *key));
+            leave(&mut self.unseen, &parcel.to, key);
         }
         for hop in &parcel.hops {
             if let HopState::Waiting { next_at, .. } = &hop.state
@@ -88,7 +103,7 @@ impl Outbox {
             }
         }
         if parcel.class == ParcelClass::Message {
-            let count = if accepted(&parcel) > 0 { &mut self.relayed } else { &mut self.queued };
+            let count = if is_relayed(&parcel) { &mut self.relayed } else { &mut self.queued };
             *count = count.saturating_sub(1);
         }
         Some(parcel)
@@ -127,6 +142,20 @@ impl Outbox {
 
 fn accepted(parcel: &Parcel) -> usize {
     parcel.hops.iter().filter(|hop| matches!(hop.state, HopState::Accepted { .. })).count()
+}
+
+/// Some relay has, or had, the message.
+fn is_relayed(parcel: &Parcel) -> bool {
+    parcel.resend.is_some() || accepted(parcel) > 0
+}
+
+fn leave(index: &mut BTreeMap<PubKey, BTreeSet<Key>>, peer: &PubKey, key: &Key) {
+    if let Some(keys) = index.get_mut(peer) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(peer);
+        }
+    }
 }
 
 fn is_pending(hop: &Hop) -> bool {

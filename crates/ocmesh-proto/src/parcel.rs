@@ -29,6 +29,24 @@ pub struct Parcel {
     pub why: RouteReason,
     /// The relays, in order of preference; those past the first three are reserves.
     pub hops: Vec<Hop>,
+    /// The next sending of a message that relays took and that its peer is expected to confirm. `None` for everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend: Option<Resend>,
+}
+
+/// When a message that relays took is sent again for want of a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    /// How often it was sent again so far.
+    pub count: u32,
+    /// Not before this.
+    pub at: At,
+    /// The peer was seen since it was last sent: only then a receipt is overdue. A restart may forget that; the next presence tells anew.
+    pub seen: bool,
+    /// When the first relay took it.
+    pub taken_at: At,
+    /// The most relays that had taken one sending, as the message's status tells.
+    pub taken_by: u32,
 }
 
 /// What a parcel is; decides what happens when it is accepted or given up.

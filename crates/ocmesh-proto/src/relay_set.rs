@@ -242,6 +242,11 @@ impl Mesh {
         self.agenda.clear(&Timer::Pump(url.clone()));
         self.out.effects.push(Effect::Disconnect { relay: url.clone() });
         // A place is free: somebody may have waited for it.
+        self.want_routes();
+    }
+
+    /// Connects the relays that something in the outbox waits for, within the bound.
+    pub(crate) fn want_routes(&mut self) {
         for waiting in self.outbox.unconnected(&self.relays) {
             if !self.want_route(&waiting) {
                 break;

@@ -23,12 +23,13 @@ impl Mesh {
     pub(crate) fn route_to(&self, peer: &PubKey) -> (Vec<RelayUrl>, RouteReason) {
         if let Some(record) = self.directory.get(peer) {
             let listed = |list: &Option<crate::PeerRelays>| list.as_ref().map_or(&[][..], |list| list.relays.as_slice()).to_vec();
-            let known = [
-                (listed(&record.dm_relays), RouteReason::DmRelayList),
-                (record.presence_relays.clone(), RouteReason::PresenceRelays),
-                (listed(&record.read_relays), RouteReason::ReadRelayList),
-                (record.seen_on.clone(), RouteReason::SeenOn),
-            ];
+            let dm_list = (listed(&record.dm_relays), RouteReason::DmRelayList);
+            let presence = (record.presence_relays.clone(), RouteReason::PresenceRelays);
+            // A list is looked up now and then, presence comes every few minutes: where they differ, the newer word counts.
+            let is_old = record.dm_relays.as_ref().is_some_and(|list| list.created_at < record.presence_at) && presence.0 != dm_list.0;
+            let [first, second] = if is_old { [presence, dm_list] } else { [dm_list, presence] };
+            let known =
+                [first, second, (listed(&record.read_relays), RouteReason::ReadRelayList), (record.seen_on.clone(), RouteReason::SeenOn)];
             for (relays, why) in known {
                 let usable = self.usable(&relays);
                 if !usable.is_empty() {

@@ -123,13 +123,16 @@ pub(crate) struct Claim<'a> {
     pub(crate) created_at: u64,
     #[serde(borrow)]
     pub(crate) tags: Tags<'a>,
+    /// The whole object, as the relay wrote it.
+    #[serde(skip)]
+    pub(crate) text: &'a str,
 }
 
 impl<'a> Claim<'a> {
     /// Parses an event object; its id must be 64 lowercase hex digits.
     pub(crate) fn parse(json: &'a str) -> Result<Self, BadFrame> {
         let claim: Self = serde_json::from_str(json).map_err(|_| BadFrame)?;
-        if is_id(claim.id) { Ok(claim) } else { Err(BadFrame) }
+        if is_id(claim.id) { Ok(Self { text: json, ..claim }) } else { Err(BadFrame) }
     }
 }
 

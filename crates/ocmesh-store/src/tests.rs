@@ -124,6 +124,7 @@ pub(crate) fn parcel(message: u64, class: ParcelClass, event: u64) -> Parcel {
         expires_at: NOW.plus(1_000_000),
         why: RouteReason::DmRelayList,
         hops: vec![Hop { relay: relay(1), state: HopState::Waiting { tries: 0, next_at: NOW, last_error: None } }],
+        resend: None,
     }
 }
 

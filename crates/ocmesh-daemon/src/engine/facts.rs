@@ -18,7 +18,11 @@ pub(crate) fn of_event(store: &Store, opened: &Opened) -> Result<Facts, ReadErro
         Body::Delivered(message) | Body::Read(message) => store.stored_facts(&message)?,
         _ => None,
     };
-    Ok(Facts { seen: store.is_seen(&envelope.id)?, parent_thread, receipt_for })
+    let seen = store.is_seen(&envelope.id)?;
+    // A known message in a wrap that is new: its author sends it again.
+    let in_new_wrap = seen && envelope.event_id != envelope.id && !store.is_seen(&envelope.event_id)?;
+    let resent = if in_new_wrap { store.inbound_facts(&[envelope.id])?.pop().map(Box::new) } else { None };
+    Ok(Facts { seen, parent_thread, receipt_for, resent })
 }
 
 /// Why a question did not become commands.

@@ -8,7 +8,9 @@ use super::moment::write;
 /// The newest route and its reason. Empty for a message that never had one (a received one).
 pub(super) fn so_far(history: &[(At, HistoryEntry)]) -> (Option<String>, Vec<Hop>) {
     let newest = history.iter().rev().find_map(|(_, entry)| match entry {
-        HistoryEntry::Queued { relays, why } | HistoryEntry::Rerouted { relays, why } => Some((relays, *why)),
+        HistoryEntry::Queued { relays, why } | HistoryEntry::Rerouted { relays, why } | HistoryEntry::Resent { relays, why } => {
+            Some((relays, *why))
+        }
         _ => None,
     });
     let Some((relays, why)) = newest else { return (None, Vec::new()) };

@@ -104,6 +104,7 @@ pub(super) fn history(at: At, entry: HistoryEntry) -> HistoryLine {
         HistoryEntry::Refused { relay: url, said, retry } => {
             HistoryLine { relay: relay(url), said: Some(said), retry: Some(retry), ..line("refused") }
         }
+        HistoryEntry::Resent { relays, why } => HistoryLine { relays: urls(&relays), why: Some(why.as_str().to_owned()), ..line("resent") },
         HistoryEntry::Rewrapped => line("rewrapped"),
         HistoryEntry::Delivered => line("delivered"),
         HistoryEntry::Read => line("read"),

@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use anyhow::Result;
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::broadcast,
+    sync::{broadcast, watch},
     task::JoinHandle,
 };
 
@@ -45,6 +44,8 @@ pub(crate) struct FakeDaemon {
     pub(crate) home: TempDir,
     pub(crate) state: Arc<Mutex<State>>,
     events: broadcast::Sender<Event>,
+    /// Counts what was asked, so that tests can wait for it.
+    asked: watch::Sender<u64>,
     server: Option<JoinHandle<()>>,
 }
 
@@ -59,7 +60,7 @@ impl FakeDaemon {
     /// A home without a daemon.
     pub(crate) fn stopped() -> Result<Self> {
         let (events, _) = broadcast::channel(EVENTS_MAX);
-        Ok(Self { home: TempDir::new()?, state: Arc::default(), events, server: None })
+        Ok(Self { home: TempDir::new()?, state: Arc::default(), events, asked: watch::Sender::new(0), server: None })
     }
 
     /// Comes up, on a new port.
@@ -67,11 +68,11 @@ impl FakeDaemon {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = Endpoint { address: "127.0.0.1".to_owned(), port: listener.local_addr()?.port(), pid: 1, socket: None };
         std::fs::write(self.home().join("api.json"), serde_json::to_vec(&endpoint)?)?;
-        let (state, events) = (Arc::clone(&self.state), self.events.clone());
+        let (state, events, asked) = (Arc::clone(&self.state), self.events.clone(), self.asked.clone());
         self.server = Some(tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&state), events.subscribe()));
+                connections.spawn(serve(stream, Arc::clone(&state), events.subscribe(), asked.clone()));
             }
         }));
         Ok(())
@@ -100,11 +101,17 @@ impl FakeDaemon {
         let _ = self.events.send(Event::Message(Box::new(message)));
     }
 
+    /// Comes back when what was asked so far makes `look` true.
+    pub(crate) async fn until(&self, look: impl Fn(&State) -> bool) {
+        let mut asked = self.asked.subscribe();
+        while !self.with(|state| look(state)) {
+            asked.changed().await.unwrap();
+        }
+    }
+
     /// Comes back when somebody listens to the events.
     pub(crate) async fn listened_to(&self) {
-        while !self.with(|state| state.asked.iter().any(|line| line.starts_with("GET /events"))) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.until(|state| state.asked.iter().any(|line| line.starts_with("GET /events"))).await;
     }
 }
 
@@ -116,27 +123,26 @@ impl Drop for FakeDaemon {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, mut events: broadcast::Receiver<Event>) {
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, events: broadcast::Receiver<Event>, asked: watch::Sender<u64>) {
     let Some((method, target, body)) = read(&mut stream).await else { return };
     state.lock().unwrap().asked.push(format!("{method} {target}"));
+    let answer = if target.starts_with("/events") { None } else { answer(&mut state.lock().unwrap(), &method, &target, &body) };
+    asked.send_modify(|count| *count += 1);
     if target.starts_with("/events") {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hello\n\n";
-        if stream.write_all(head.as_bytes()).await.is_err() {
-            return;
-        }
-        while let Ok(event) = events.recv().await {
-            let text = format!("event: {}\ndata: {}\n\n", event.name(), event.data().unwrap());
-            if stream.write_all(text.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-        return;
+        return stream_events(stream, events).await;
     }
-    let answer = answer(&mut state.lock().unwrap(), &method, &target, &body);
     let Some((status, value, link)) = answer else { return };
     let (text, link) = (value.to_string(), link.map(|link| format!("link: {link}\r\n")).unwrap_or_default());
     let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{link}content-length: {}\r\n\r\n", text.len());
     let _ = stream.write_all(format!("{head}{text}").as_bytes()).await;
+}
+
+async fn stream_events(mut stream: TcpStream, mut events: broadcast::Receiver<Event>) {
+    let mut text = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hello\n\n".to_owned();
+    while stream.write_all(text.as_bytes()).await.is_ok() {
+        let Ok(event) = events.recv().await else { return };
+        text = format!("event: {}\ndata: {}\n\n", event.name(), event.data().unwrap());
+    }
 }
 
 async fn read(stream: &mut TcpStream) -> Option<(String, String, Value)> {

@@ -53,9 +53,7 @@ async fn waiting_for_delivery_ends_with_the_receipt() -> Result<()> {
     let arguments = json!({"name": "mesh_send", "arguments": {"to": "ada", "text": "hi", "wait_for": "delivered", "wait_seconds": 45}});
     caller.begin("tools/call", arguments).await?;
     daemon.listened_to().await;
-    while daemon.with(|state| state.sent.is_empty()) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    daemon.until(|state| !state.sent.is_empty()).await;
     stands(&daemon, "delivered", None);
     // Any message wakes the wait; the store tells what is true.
     daemon.receive(Message { from: "f".repeat(64), ..message('9', "something else") });
@@ -70,9 +68,7 @@ async fn the_answer_comes_in_the_envelope() -> Result<()> {
     let (daemon, mut caller) = with_ada().await?;
     let arguments = json!({"name": "mesh_send", "arguments": {"to": "ada", "text": "hi", "wait_for": "reply", "wait_seconds": 45}});
     caller.begin("tools/call", arguments).await?;
-    while daemon.with(|state| state.sent.is_empty()) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    daemon.until(|state| !state.sent.is_empty()).await;
     // Somebody else's answer, and one of hers to something else, are not it.
     daemon.receive(Message { from: "f".repeat(64), ..message('8', "not me") });
     daemon.receive(Message { reply_to: Some("7".repeat(64)), ..message('9', "another thread") });
@@ -95,9 +91,7 @@ async fn late_is_not_failed_and_failed_is_told() -> Result<()> {
     assert!(text.contains("do not send it again"), "{text}");
     let arguments = json!({"name": "mesh_send", "arguments": {"to": "ada", "text": "hi again", "wait_for": "reply", "wait_seconds": 45}});
     caller.begin("tools/call", arguments).await?;
-    while daemon.with(|state| state.sent.len() < 2) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    daemon.until(|state| state.sent.len() > 1).await;
     stands(&daemon, "failed", Some("expired"));
     daemon.receive(Message { from: "f".repeat(64), ..message('9', "wakes the wait") });
     let result = caller.next().await?["result"].clone();

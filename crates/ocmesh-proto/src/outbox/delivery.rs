@@ -33,6 +33,7 @@ impl Mesh {
             expires_at: now.plus(ttl_ms),
             why,
             hops: hops(relays, now),
+            resend: None,
         };
         self.change(Change::PutSealed { message, event });
         self.keep(parcel);
@@ -43,6 +44,7 @@ impl Mesh {
         let urls: Vec<RelayUrl> = parcel.hops.iter().filter(|hop| is_pending(hop)).map(|hop| hop.relay.clone()).collect();
         self.change(Change::PutParcel(Box::new(parcel.clone())));
         self.outbox.insert(parcel);
+        self.plan_resend();
         for url in urls {
             self.want_route(&url);
             self.pump(&url);
@@ -110,8 +112,14 @@ impl Mesh {
         parcel.event = sealed.event.id;
         parcel.wrapped_at = now;
         for hop in &mut parcel.hops {
-            if let HopState::Waiting { next_at, .. } = &mut hop.state {
-                *next_at = now;
+            match &mut hop.state {
+                // Those that waited for this wrap; who waits longer has its reason.
+                HopState::Waiting { next_at, .. } if *next_at <= now.plus(MINUTE) => *next_at = now,
+                // Its answer will speak of the old wrap, which nobody knows any more: this relay gets the new one too.
+                HopState::InFlight { tries, .. } => {
+                    hop.state = HopState::Waiting { tries: *tries, next_at: now, last_error: None };
+                }
+                HopState::Waiting { .. } | HopState::Reserve | HopState::Accepted { .. } | HopState::Refused { .. } => {}
             }
         }
         self.change(Change::PutSealed { message, event: sealed.event });
@@ -155,6 +163,10 @@ impl Mesh {
 
     fn hop_answered(&mut self, url: &RelayUrl, key: Key, verdict: Verdict, said: String) {
         let Some(mut parcel) = self.outbox.remove(&key) else { return };
+        if !parcel.hops.iter().any(|hop| hop.relay == *url && matches!(hop.state, HopState::InFlight { .. })) {
+            self.outbox.insert(parcel); // The answer to something given up meanwhile.
+            return;
+        }
         let now = self.now;
         let jitter = |random: &mut crate::random::Random, tries: u32| {
             let index = usize::try_from(tries).unwrap_or(usize::MAX).min(RETRY_DELAYS_MS.len() - 1);
@@ -195,17 +207,25 @@ impl Mesh {
     }
 
     /// Decides what is left to do with a parcel after an answer.
-    fn settle(&mut self, parcel: Parcel, verdict: Verdict) {
+    fn settle(&mut self, mut parcel: Parcel, verdict: Verdict) {
         let got = accepted(&parcel);
         let pending = parcel.hops.iter().any(is_pending);
         let id = parcel.message;
         if parcel.class == ParcelClass::Message && verdict == Verdict::Accepted {
+            self.expect_receipt(&mut parcel);
             let at = parcel.hops.iter().filter_map(|hop| if let HopState::Accepted { at } = hop.state { Some(at) } else { None }).min();
             let of = parcel.hops.iter().filter(|hop| hop.state != HopState::Reserve).count();
             let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            self.move_to(id, Status::Relayed { at: at.unwrap_or(self.now), accepted: count(got), of: count(of) });
+            let taken_at = parcel.resend.map_or(at.unwrap_or(self.now), |resend| resend.taken_at);
+            // Another sending starts to count from none; the status never goes down.
+            if parcel.resend.is_none_or(|resend| count(got) > resend.taken_by) {
+                self.move_to(id, Status::Relayed { at: taken_at, accepted: count(got), of: count(of) });
+            }
+            if let Some(resend) = &mut parcel.resend {
+                resend.taken_by = resend.taken_by.max(count(got));
+            }
         }
-        let done = !pending || (got > 0 && parcel.class != ParcelClass::Message);
+        let done = (!pending && parcel.resend.is_none()) || (got > 0 && parcel.class != ParcelClass::Message);
         if !done {
             self.keep(parcel);
             return;

@@ -1,6 +1,6 @@
 //! A parcel's end, or its new beginning: receipts, expiry, cancelling, another route, another try.
 
-use super::{accepted, hops};
+use super::{accepted, hops, is_pending, is_relayed};
 use crate::{
     Change, FailReason, HistoryEntry, Hop, HopState, Mesh, MessageId, Notice, Parcel, ParcelClass, PubKey, RelayUrl, Status, StoredFacts,
 };
@@ -24,10 +24,12 @@ impl Mesh {
         self.move_to(id, Status::Failed { at, reason });
     }
 
-    /// Takes a message out of the outbox: cancelled, blocked, or its receipt came.
+    /// Takes a message out of the outbox: cancelled, blocked, or its receipt came. What some relay has stays relayed: it cannot be taken back.
     pub(crate) fn take_out(&mut self, id: MessageId, reason: Option<FailReason>) -> bool {
         let Some(parcel) = self.outbox.remove(&(id, ParcelClass::Message)) else { return false };
-        if let Some(reason) = reason {
+        if let Some(reason) = reason
+            && !is_relayed(&parcel)
+        {
             self.fail(id, reason);
         }
         self.drop_written(&parcel);
@@ -52,7 +54,7 @@ impl Mesh {
             }
             let Some(parcel) = self.outbox.remove(&key) else { return };
             // A message that some relay has is not lost: it stays "relayed", and only the other relays are given up.
-            if parcel.class == ParcelClass::Message && accepted(&parcel) == 0 {
+            if parcel.class == ParcelClass::Message && !is_relayed(&parcel) {
                 self.fail(key.0, FailReason::Expired);
             }
             self.drop_written(&parcel);
@@ -110,7 +112,12 @@ impl Mesh {
     /// Another try by hand: at once for a waiting message, from the stored event for one that left the outbox.
     pub(crate) fn retry(&mut self, id: MessageId, stored: Option<StoredFacts>) -> Result<(), crate::Refusal> {
         let now = self.now;
-        if let Some(mut parcel) = self.outbox.remove(&(id, ParcelClass::Message)) {
+        let key = (id, ParcelClass::Message);
+        if self.outbox.get(id, key.1).is_some_and(|parcel| !parcel.hops.iter().any(is_pending)) {
+            self.send_again(key);
+            return Ok(());
+        }
+        if let Some(mut parcel) = self.outbox.remove(&key) {
             for hop in &mut parcel.hops {
                 if let HopState::Waiting { next_at, .. } = &mut hop.state {
                     *next_at = now;
@@ -148,6 +155,7 @@ impl Mesh {
             expires_at: now.plus(self.policy.message_ttl_ms),
             why,
             hops: hops(relays, now),
+            resend: None,
         });
         Ok(())
     }

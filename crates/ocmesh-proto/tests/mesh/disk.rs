@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
-    Body, Change, Direction, EventId, Facts, HistoryEntry, MessageId, MessageRecord, Opened, Parcel, ParcelClass, PeerRecord, PubKey,
-    RelayRecord, RelayUrl, StoredFacts,
+    Body, Change, Direction, EventId, Facts, HistoryEntry, InboundFacts, MessageId, MessageRecord, Opened, Parcel, ParcelClass, PeerRecord,
+    PubKey, RelayRecord, RelayUrl, StoredFacts,
 };
+
+pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
+    InboundFacts { id: message.id, from: message.peer, form: message.form, is_read: message.read_at.is_some(), receipts: message.receipts }
+}
 
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -33,6 +37,12 @@ impl Disk {
             seen: self.seen.contains(&envelope.id) || self.messages.contains_key(&envelope.id),
             parent_thread: envelope.reply_to.and_then(|id| self.messages.get(&id)).map(|m| m.thread),
             receipt_for,
+            resent: self
+                .messages
+                .get(&envelope.id)
+                .filter(|message| message.direction == Direction::In && !self.seen.contains(&envelope.event_id))
+                .filter(|_| envelope.event_id != envelope.id)
+                .map(|message| Box::new(inbound(message))),
         }
     }
 

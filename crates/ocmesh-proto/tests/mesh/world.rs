@@ -6,12 +6,12 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Filter, Form, InboundFacts,
-    Input, Link, ListPurpose, Mesh, MessageId, MessageRecord, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal,
-    RelayInfo, RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Sub, Verdict, kind,
+    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Filter, Form, Input, Link,
+    ListPurpose, Mesh, MessageId, MessageRecord, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal, RelayInfo,
+    RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Sub, Verdict, kind,
 };
 
-use super::disk::Disk;
+use super::disk::{Disk, inbound};
 
 /// What a relay does with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub(crate) enum Temper {
     Refuses,
     RateLimits,
     Silent,
+    /// Answers nothing, and nobody gives up on it.
+    Mute,
+    /// Says OK and forgets.
+    Lies,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub(crate) struct FakeRelay {
     pub(crate) subs: BTreeMap<(usize, Sub), (Vec<Filter>, bool)>,
     pub(crate) down: bool,
     pub(crate) temper: BTreeMap<u16, Temper>,
+    /// Events it took and did not answer.
+    pub(crate) unanswered: Vec<EventId>,
 }
 
 pub(crate) struct Node {
@@ -207,6 +213,12 @@ impl World {
         self.settle();
     }
 
+    /// Feeds one input and everything that follows.
+    pub(crate) fn input(&mut self, index: usize, input: Input) {
+        self.push(index, input);
+        self.settle();
+    }
+
     fn push(&mut self, index: usize, input: Input) {
         if self.nodes[index].mesh.is_some() {
             self.nodes[index].inputs.push_back(input);
@@ -303,15 +315,18 @@ impl World {
         let kind = self.events[&event].kind;
         let known = self.relays.get_mut(&relay).unwrap();
         let temper = known.temper.get(&kind).copied().unwrap_or(Temper::Honest);
+        if temper == Temper::Mute {
+            return known.unanswered.push(event);
+        }
         let verdict = match temper {
             _ if known.down => Verdict::Failed,
             Temper::Silent => Verdict::Failed,
             Temper::Refuses => Verdict::Refused,
             Temper::RateLimits => Verdict::RateLimited,
-            Temper::Honest => Verdict::Accepted,
+            Temper::Honest | Temper::Lies | Temper::Mute => Verdict::Accepted,
         };
         let said = format!("{temper:?}");
-        if verdict == Verdict::Accepted {
+        if verdict == Verdict::Accepted && temper != Temper::Lies {
             let (events, author) = (&self.events, self.events[&event].author);
             let known = self.relays.get_mut(&relay).unwrap();
             known.taken.push(event);
@@ -434,10 +449,6 @@ impl World {
     pub(crate) fn peer(&self, index: usize, other: usize) -> Option<&PeerRecord> {
         self.nodes[index].disk.peers.get(&self.nodes[other].me)
     }
-}
-
-fn inbound(message: &MessageRecord) -> InboundFacts {
-    InboundFacts { id: message.id, from: message.peer, form: message.form, is_read: message.read_at.is_some(), receipts: message.receipts }
 }
 
 pub(crate) fn matches_filter(filter: &Filter, event: &FakeEvent) -> bool {

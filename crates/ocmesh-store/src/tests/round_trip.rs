@@ -2,7 +2,7 @@
 
 use ocmesh_proto::{
     At, Chain, Change, FailReason, Form, Handshake, HistoryEntry, Hop, HopState, Notice, OwnRecord, ParcelClass, PeerChange, PeerRecord,
-    PeerRelays, PeerSource, PeerStatus, ReceiptsSent, RelayOrigin, RelayRecord, RouteReason, Status, Trust,
+    PeerRelays, PeerSource, PeerStatus, ReceiptsSent, RelayOrigin, RelayRecord, Resend, RouteReason, Status, Trust,
 };
 
 use super::*;
@@ -146,7 +146,8 @@ fn a_messages_history_comes_back_in_order() {
         HistoryEntry::Queued { relays: relays.clone(), why: RouteReason::SeenOn },
         HistoryEntry::Sent { relay: relay(1) },
         HistoryEntry::Refused { relay: relay(1), said: AWKWARD.to_owned(), retry: true },
-        HistoryEntry::Rerouted { relays, why: RouteReason::OwnRelays },
+        HistoryEntry::Rerouted { relays: relays.clone(), why: RouteReason::OwnRelays },
+        HistoryEntry::Resent { relays, why: RouteReason::DmRelayList },
         HistoryEntry::Accepted { relay: relay(1) },
         HistoryEntry::Rewrapped,
         HistoryEntry::Delivered,
@@ -202,6 +203,7 @@ fn the_outbox_comes_back_with_nothing_in_flight() {
         HopState::Accepted { at: NOW },
         HopState::Refused { at: NOW, said: "blocked: no".to_owned() },
     ];
+    message.resend = Some(Resend { count: 2, at: NOW.plus(1), seen: true, taken_at: NOW, taken_by: 3 });
     message.hops = states.map(|state| Hop { relay: relay(1), state }).to_vec();
     let copy = parcel(1, ParcelClass::OwnCopy, 12);
     let frame = parcel(2, ParcelClass::Frame, 13);

@@ -37,6 +37,10 @@ pub(crate) fn fitting(filter: &Value, created_at: u64, more_tags: usize) -> Opti
     for (name, values) in filter.as_object()? {
         if let (Some(letter), Some(value)) = (name.strip_prefix('#'), first(values)) {
             tags.push(Tag::parse([letter, value.as_str()?]).ok()?);
+            if matches!(value.as_str()?, "ocmesh" | "ocmesh-presence") {
+                // What asks for presences gets one that an agent takes for a peer's.
+                tags.push(Tag::parse(["app", "ocmesh"]).ok()?);
+            }
         }
     }
     for number in 0..more_tags {

@@ -164,6 +164,12 @@ impl Disk {
             seen: self.seen.contains(&envelope.id) || self.messages.contains_key(&envelope.id),
             parent_thread: envelope.reply_to.and_then(|id| self.messages.get(&id)).map(|message| message.thread),
             receipt_for,
+            resent: self
+                .messages
+                .get(&envelope.id)
+                .filter(|_| envelope.event_id != envelope.id && !self.seen.contains(&envelope.event_id))
+                .filter(|message| message.direction == Direction::In)
+                .map(|message| Box::new(inbound(message))),
         }
     }
 

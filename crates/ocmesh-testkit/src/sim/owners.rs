@@ -98,6 +98,13 @@ impl World {
         match &ask {
             Some(Ask::SetTrust { peer, trust: Trust::Blocked }) => {
                 self.ledger.blocked.insert((a, *peer));
+                self.ledger.dropped.insert((a, *peer));
+            }
+            Some(Ask::Forget(peer)) => {
+                self.ledger.dropped.insert((a, *peer));
+            }
+            Some(Ask::Cancel(id)) => {
+                self.ledger.given_up.insert(*id);
             }
             Some(Ask::Retry(id)) => {
                 self.ledger.retried.insert(*id);

@@ -33,6 +33,11 @@ impl Memory {
     }
 }
 
+/// Megabytes of the peak since the start.
+pub(crate) fn peak_mb(daemon: &TestDaemon) -> Result<f64> {
+    Ok(f64::from(i32::try_from(kilobytes(daemon, "VmHWM")?)?) / 1_024.0)
+}
+
 /// Processor time used so far, user and system, in milliseconds.
 pub(crate) fn cpu_ms(daemon: &TestDaemon) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{}/stat", daemon.pid().context("the daemon does not run")?))?;

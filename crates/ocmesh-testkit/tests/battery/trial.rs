@@ -53,12 +53,12 @@ impl Trial {
 
     /// Sends so many messages each way; each is on disk and in the ledger when this comes back. Gives their ids, Anna's first.
     pub(crate) async fn both_ways(&mut self, each: usize) -> Result<Vec<String>> {
-        let mut ids = self.from_anna(each).await?;
-        ids.extend(self.from_bert(each).await?);
+        let mut ids = self.anna_says(each).await?;
+        ids.extend(self.bert_says(each).await?);
         Ok(ids)
     }
 
-    pub(crate) async fn from_anna(&mut self, count: usize) -> Result<Vec<String>> {
+    pub(crate) async fn anna_says(&mut self, count: usize) -> Result<Vec<String>> {
         let mut ids = Vec::new();
         for content in self.words(count) {
             let sent = self.anna.send(&self.bert, &content).await?;
@@ -68,7 +68,7 @@ impl Trial {
         Ok(ids)
     }
 
-    pub(crate) async fn from_bert(&mut self, count: usize) -> Result<Vec<String>> {
+    pub(crate) async fn bert_says(&mut self, count: usize) -> Result<Vec<String>> {
         let mut ids = Vec::new();
         for content in self.words(count) {
             let sent = self.bert.send(&self.anna, &content).await?;
@@ -149,6 +149,12 @@ impl Trial {
     /// A message as its sender has it.
     pub(crate) async fn detail(&self, agent: &Agent, id: &str) -> Result<MessageDetail> {
         Ok(agent.daemon.client()?.message(id).await?)
+    }
+
+    /// Lines of an agent's log that hold these words.
+    pub(crate) fn log_lines(agent: &Agent, words: &str) -> Result<usize> {
+        let log = std::fs::read_to_string(agent.daemon.home().join("ocmesh.log"))?;
+        Ok(log.lines().filter(|line| line.contains(words)).count())
     }
 
     /// Both daemons still answer, and none of them ever said that a part of it broke.

@@ -13,7 +13,7 @@ async fn r11_direct_messages_have_reqs_of_their_own() -> Result<()> {
     trial.both_ways(3).await?;
     trial.settles(PATIENCE).await?;
     trial.bert.daemon.kill9().await?;
-    trial.from_anna(2).await?;
+    trial.anna_says(2).await?;
     trial.bert.daemon.start().await?;
     trial.settles(HEALED_MAX).await?;
     for req in relay.seen().reqs {

@@ -238,6 +238,7 @@ async fn the_outbox_says_what_waits_and_why() {
             hop(3, HopState::Waiting { tries: 0, next_at: NOW.plus(2_000), last_error: None }),
             hop(4, HopState::Reserve),
         ],
+        resend: None,
     };
     daemon.write(&[put_peer(peer(ada(), "ada")), add(outbound(1)), Change::PutParcel(Box::new(parcel))], &[]);
     let client = daemon.client();

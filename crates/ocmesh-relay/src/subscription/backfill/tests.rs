@@ -148,3 +148,13 @@ fn a_broken_page_asked_again_is_not_taken_for_the_end() {
     }
     assert_eq!(got, 300);
 }
+
+#[test]
+fn a_forgery_under_the_same_id_does_not_hide_the_good_event() {
+    let good = event(1, 100, 1059);
+    let forged = good.replace(r#""pubkey":"p""#, r#""pubkey":"forged""#);
+    assert_ne!(good, forged);
+    let mut backfill = Backfill::new(&[json!({"kinds": [1059]})]);
+    let mut note = |text: &str| backfill.note(&Claim::parse(text).unwrap());
+    assert_eq!([note(&forged), note(&good), note(&forged), note(&good)], [Noted::New, Noted::New, Noted::Again, Noted::Again]);
+}

@@ -1,9 +1,12 @@
 //! The agent programs we know: where each is, how each is told of us, and how each is asked what it holds.
 
+mod read;
+
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::read::{Shown, read_claude, read_gemini, read_json};
 use super::{
     ask::{Said, ask},
     entry::{Entry, NAME},
@@ -31,15 +34,6 @@ pub(super) enum Way {
     Command { add: Vec<String>, remove: Vec<String>, show: Vec<String>, read: fn(&Said) -> Option<Shown> },
     /// By its file; it has no command for it.
     File(JsonFile),
-}
-
-/// What a program says it holds under our name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// A command line, word by word.
-    Entry(Entry),
-    /// A command line as one text.
-    Line(String),
 }
 
 /// A program that is here.
@@ -165,36 +159,6 @@ impl Program {
     }
 }
 
-/// Programs that show an entry as JSON, and fail when there is none.
-fn read_json(said: &Said) -> Option<Shown> {
-    if !said.success {
-        return None;
-    }
-    let value: Option<Value> = serde_json::from_str(&said.stdout).ok();
-    Some(value.as_ref().and_then(Entry::in_json).map_or_else(|| Shown::Line("something else".to_owned()), Shown::Entry))
-}
-
-/// `claude mcp get`: lines "Command: …" and "Args: …"; fails when there is none.
-fn read_claude(said: &Said) -> Option<Shown> {
-    if !said.success {
-        return None;
-    }
-    let field = |name: &str| said.stdout.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim).unwrap_or_default();
-    Some(Shown::Line(format!("{} {}", field("Command:"), field("Args:")).trim().to_owned()))
-}
-
-/// `gemini mcp list`: a line "(mark) name: command line (stdio) - state" for each.
-fn read_gemini(said: &Said) -> Option<Shown> {
-    let start = format!("{NAME}: ");
-    said.text.lines().find_map(|line| {
-        let (mark, rest) = line.trim().split_once(' ')?;
-        // The mark is one sign ("✓ ✗ ○ …"); without one the name stands first.
-        let rest = if mark.chars().count() == 1 { rest } else { line.trim() };
-        let line = rest.strip_prefix(&start)?;
-        Some(Shown::Line(line.rsplit_once(" (").map_or(line, |(line, _)| line).trim().to_owned()))
-    })
-}
-
 fn user_home() -> Result<PathBuf, CliError> {
     std::env::home_dir()
         .filter(|path| path.is_absolute())
@@ -229,33 +193,4 @@ fn is_program(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_program(path: &Path) -> bool {
     path.is_file()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(success: bool, stdout: &str, stderr: &str) -> Said {
-        Said { success, text: format!("{stdout}\n{stderr}"), stdout: stdout.to_owned() }
-    }
-
-    fn line(text: &str) -> Option<Shown> {
-        Some(Shown::Line(text.to_owned()))
-    }
-
-    /// As the real programs write it (Claude Code 2.1.330, Codex CLI 0.169.0, Gemini CLI 0.61.0).
-    #[test]
-    fn what_the_programs_say_is_understood() {
-        let claude =
-            "ocmesh:\n  Scope: User config\n  Status: x\n  Type: stdio\n  Command: /bin/ocmesh\n  Args: mcp --home /x y\n  Environment:\n";
-        assert_eq!(read_claude(&said(true, claude, "")), line("/bin/ocmesh mcp --home /x y"));
-        assert_eq!(read_claude(&said(false, "", "No MCP server named \"ocmesh\".")), None);
-        let codex = r#"{"name":"ocmesh","transport":{"type":"stdio","command":"/bin/ocmesh","args":["mcp"],"env":null}}"#;
-        let entry = Entry { command: "/bin/ocmesh".to_owned(), args: vec!["mcp".to_owned()] };
-        assert_eq!(read_json(&said(true, codex, "WARNING: x")), Some(Shown::Entry(entry)));
-        assert_eq!(read_json(&said(false, "", "Error: No MCP server named 'ocmesh' found.")), None);
-        let gemini = "Configured MCP servers:\n\n○ other: x (stdio) - Disabled\n✓ ocmesh: /opt/a (b)/ocmesh mcp (stdio) - Connected\n";
-        assert_eq!(read_gemini(&said(true, "", gemini)), line("/opt/a (b)/ocmesh mcp"));
-        assert_eq!(read_gemini(&said(true, "", "No MCP servers configured.")), None);
-    }
 }
