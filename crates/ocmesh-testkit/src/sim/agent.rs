@@ -32,11 +32,23 @@ pub(super) enum Life {
 /// What the owner's program asks of its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
-    Send { to: PubKey, content: String, reply_to: Option<MessageId>, key: Option<String> },
+    Send {
+        to: PubKey,
+        content: String,
+        reply_to: Option<MessageId>,
+        key: Option<String>,
+    },
     MarkRead(Vec<MessageId>),
     /// `then` is asked once the peer is known.
-    AddPeer { peer: PubKey, hints: Vec<RelayUrl>, then: Option<Box<Ask>> },
-    SetTrust { peer: PubKey, trust: Trust },
+    AddPeer {
+        peer: PubKey,
+        hints: Vec<RelayUrl>,
+        then: Option<Box<Ask>>,
+    },
+    SetTrust {
+        peer: PubKey,
+        trust: Trust,
+    },
     Forget(PubKey),
     Cancel(MessageId),
     Retry(MessageId),

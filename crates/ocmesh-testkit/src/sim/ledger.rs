@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ocmesh_proto::{At, Direction, DraftBody, FailReason, HistoryEntry, HopState, Mesh, MessageId, PubKey, Status, time::{HOUR, MINUTE}};
+use ocmesh_proto::{
+    At, Direction, DraftBody, FailReason, HistoryEntry, HopState, Mesh, MessageId, PubKey, Status,
+    time::{HOUR, MINUTE},
+};
 
 use super::{trace::short, world::World};
 

@@ -139,7 +139,7 @@ impl World {
         self.start_later(a, away);
     }
 
-    /// Every trouble ends: relays are reachable, machines run, disks write. Liars stay liars.
+    /// Every trouble ends: relays are reachable, machines run, disks write, clocks are right. Liars stay liars.
     pub(super) fn heal(&mut self) {
         self.trace.line(self.now, || "HEALING  every trouble ends".to_owned());
         self.trouble = false;
@@ -150,6 +150,9 @@ impl World {
         }
         for a in 0..self.agents.len() {
             self.agents[a].disk_bad_until = self.now;
+            // Whoever's clock is off by more than ten minutes takes nobody's presence.
+            self.agents[a].skew_ms = 0;
+            self.wake_when_due(a);
             let generation = self.agents[a].generation;
             match self.agents[a].life {
                 Life::Running => {}
