@@ -16,6 +16,9 @@ pub(crate) const GOOD_INTERVAL_MS: u64 = 5 * MINUTE;
 /// Catch-up looks this far back before the last proven-good moment: gift wraps carry times up to two days in the past (NIP-59), and a
 /// third day covers clocks and wraps that were published late.
 pub(crate) const LOOK_BACK_MS: u64 = 3 * DAY;
+/// A kind 4 event cannot be dated anew without becoming another message: one that waited for a relay all its time to live (seven days) has
+/// its first date, and a day is for clocks.
+const LEGACY_LOOK_BACK_MS: u64 = 8 * DAY;
 /// A presence without `next` holds this long; live subscriptions and scans look back as far.
 pub(crate) const PRESENCE_LEASE_MS: u64 = 15 * MINUTE;
 /// A peer's relay is let go after this long without use: long enough for a conversation's next turn.
@@ -293,10 +296,15 @@ impl Mesh {
 
     fn subscribe_own(&mut self, url: &RelayUrl) {
         let good_at = self.relays.get(url).and_then(|relay| relay.record.as_ref()).and_then(|record| record.good_at);
-        let since = good_at.map(|at| at.min(self.now).minus(LOOK_BACK_MS));
-        let to_me =
-            |kind: u16| Filter { kinds: vec![kind], tags: BTreeMap::from([('p', vec![self.me.to_hex()])]), since, ..Filter::default() };
-        let (wraps, legacy) = (vec![to_me(kind::GIFT_WRAP)], vec![to_me(kind::LEGACY_DIRECT)]);
+        let since = |look_back_ms: u64| good_at.map(|at| at.min(self.now).minus(look_back_ms));
+        let to_me = |kind: u16, since: Option<At>| Filter {
+            kinds: vec![kind],
+            tags: BTreeMap::from([('p', vec![self.me.to_hex()])]),
+            since,
+            ..Filter::default()
+        };
+        let wraps = vec![to_me(kind::GIFT_WRAP, since(LOOK_BACK_MS))];
+        let legacy = vec![to_me(kind::LEGACY_DIRECT, since(LEGACY_LOOK_BACK_MS))];
         let presence = presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[]);
         for (sub, filters) in [(Sub::Wraps, wraps), (Sub::Legacy, legacy), (Sub::Presence, presence)] {
             self.subscribe(url, sub, filters, true);

@@ -47,7 +47,7 @@ pub struct Report {
     pub disk_failures: u64,
     /// Direct messages that a relay said OK to and forgot.
     pub lies: u64,
-    /// Step boundaries that each agent passed.
+    /// Step boundaries that each agent passed while there was trouble.
     pub boundaries: Vec<u64>,
     /// Acknowledged and not arrived, though it could.
     pub lost: u64,

@@ -7,14 +7,15 @@ use crate::{
     agenda::Timer,
     limit::IN_FLIGHT_PER_RELAY_MAX,
     mesh::Job,
-    time::{DAY, HOUR, MINUTE, SECOND},
+    time::{HOUR, MINUTE, SECOND},
 };
 
 /// Pauses after the first, second, … failure at one relay; full jitter takes each as an upper bound.
 const RETRY_DELAYS_MS: [u64; 10] =
     [SECOND, 5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR];
-/// A gift wrap older than this is wrapped again: recipients look back only a few days (NIP-59 back-dates up to two).
-const WRAP_AGE_MS_MAX: u64 = DAY;
+/// A gift wrap older than this is wrapped again: recipients look back three days, of which back-dating (NIP-59) may take two, and four hours
+/// are left for clocks that differ.
+const WRAP_AGE_MS_MAX: u64 = 20 * HOUR;
 
 impl Mesh {
     /// Puts a sealed event into the outbox and starts it on its way.

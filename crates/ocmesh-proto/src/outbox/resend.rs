@@ -5,6 +5,7 @@ use super::{Key, hops};
 use crate::{
     At, Change, Draft, Form, HistoryEntry, Hop, HopState, Mesh, Parcel, PeerRecord, PubKey, RelayUrl, Resend,
     agenda::Timer,
+    limit::OUTBOX_MAX,
     mesh::Job,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
@@ -17,10 +18,12 @@ const COMING_BACK_MS: u64 = MINUTE;
 const RESENDS_PER_STEP_MAX: usize = 32;
 
 impl Mesh {
-    /// A relay took a message: from now on a receipt is expected, if the peer is one that sends them, or may turn out to be one.
+    /// A relay took a message: from now on a receipt is expected, if the peer is one that sends them, or may turn out to be one. Messages that
+    /// only wait for a receipt never fill the outbox.
     pub(super) fn expect_receipt(&mut self, parcel: &mut Parcel) {
-        let may_confirm = |peer: &PeerRecord| peer.trust.is_accepted() && (confirms(peer) || is_unknown(peer));
-        if parcel.resend.is_none() && self.directory.get(&parcel.to).is_some_and(may_confirm) {
+        let may_confirm = |peer: &PeerRecord| peer.trust.is_accepted() && (confirms(peer) || peer.presence_at == At(0));
+        let has_room = self.outbox.len() < OUTBOX_MAX / 2;
+        if parcel.resend.is_none() && has_room && self.directory.get(&parcel.to).is_some_and(may_confirm) {
             parcel.resend = Some(Resend { count: 0, at: self.resend_at(0), seen: false, taken_at: self.now, taken_by: 0 });
         }
     }
@@ -73,7 +76,8 @@ impl Mesh {
             parcel.resend = Some(Resend { count, at: self.resend_at(count), seen: false, ..resend });
         }
         parcel.why = why;
-        parcel.hops = hops_again(&parcel.hops, relays.clone(), now);
+        let new = hops_again(&parcel.hops, relays.clone(), now);
+        let old = std::mem::replace(&mut parcel.hops, new);
         self.change(Change::AddHistory { id: key.0, at: now, entry: HistoryEntry::Resent { relays, why } });
         if parcel.form == Form::Nip17 {
             let to = parcel.to;
@@ -82,17 +86,16 @@ impl Mesh {
         } else {
             self.keep(parcel);
         }
+        for hop in old {
+            self.release_route(&hop.relay);
+        }
     }
 }
 
-/// An agent that announces NIP-17 sends receipts, once it accepts us. A person's client and a Node agent do not.
+/// An agent that announces NIP-17 sends receipts, once it accepts us. A Node agent does not. Who announces nothing may be a person, who sends
+/// none either, or an agent that we have not seen yet: such a message waits, and is sent again only if an agent shows up.
 pub(crate) fn confirms(peer: &PeerRecord) -> bool {
     peer.presence_at > At(0) && peer.forms.contains(&Form::Nip17)
-}
-
-/// Nobody can tell yet what it is: a key that our owner has just added, or one whose first message came before its presence.
-fn is_unknown(peer: &PeerRecord) -> bool {
-    peer.presence_at == At(0) && peer.dm_relays.is_none()
 }
 
 /// The route of another sending: what took the last one gets this one too, what refused stays refused, what is still tried keeps its pauses.

@@ -1,7 +1,8 @@
 //! Delivery against the odds: restarts, slow relays, relays that say OK and forget.
 
 use ocmesh_proto::{
-    Answer, Command, Direction, Form, HistoryEntry, Input, MessageId, ParcelClass, Recipient, SendRequest, Status, Verdict, kind,
+    Answer, Command, Direction, EncryptionPolicy, Form, HistoryEntry, Input, MessageId, ParcelClass, Recipient, SendRequest, Status,
+    Verdict, kind,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 
@@ -67,7 +68,7 @@ fn a_new_wrap_forgets_no_relay_that_has_not_answered_to_the_old_one() {
     let id = world.send(0, 1, "patience");
     let event = |world: &World| world.nodes[0].disk.parcels[&(id, ParcelClass::Message)].event;
     let old = event(&world);
-    world.pass(DAY - 8 * MINUTE);
+    world.pass(20 * HOUR - 8 * MINUTE);
     set(&mut world, &[A], Some(Temper::Mute));
     world.pass(9 * MINUTE); // A has the old wrap and owes an answer; B still asks for patience.
     set(&mut world, &[B], None);
@@ -243,4 +244,22 @@ fn a_presence_that_is_newer_than_the_list_says_where_a_peer_reads() {
         .filter_map(|entry| if let HistoryEntry::Queued { relays, .. } = entry { Some(relays.clone()) } else { None })
         .collect();
     assert_eq!(routes, [vec![url(A), url(C)]]);
+}
+
+#[test]
+fn a_kind_4_message_that_waited_five_days_for_a_relay_is_still_looked_for() {
+    let mut world = pair();
+    world.nodes[0].policy.encryption = EncryptionPolicy::Nip04;
+    world.kill(0);
+    world.start(0);
+    for relay in [A, B] {
+        world.relays.get_mut(&url(relay)).unwrap().temper.insert(kind::LEGACY_DIRECT, Temper::RateLimits);
+    }
+    world.send(0, 1, "written on Monday");
+    world.pass(5 * DAY);
+    world.kill(1);
+    world.start(1); // It has been here all the time, so that it looks back from now.
+    world.relays.values_mut().for_each(|relay| relay.temper.clear());
+    world.pass(10 * MINUTE);
+    assert_eq!(texts(&world, 1, "written on Monday"), 1);
 }

@@ -211,6 +211,7 @@ impl World {
         }
         self.queue.push(self.now.plus(self.plan.first_act_ms), Happening::Act);
         self.pass(self.plan.trouble_ms);
+        let boundaries = self.agents.iter().map(|agent| agent.boundaries).collect();
         self.heal();
         for _ in 0..self.plan.heal_hours_max {
             self.pass(HOUR);
@@ -231,7 +232,7 @@ impl World {
             crashes: self.stats.crashes,
             disk_failures: self.stats.disk_failures,
             lies: self.stats.lies,
-            boundaries: self.agents.iter().map(|agent| agent.boundaries).collect(),
+            boundaries,
             lost,
             duplicated,
             phantom,

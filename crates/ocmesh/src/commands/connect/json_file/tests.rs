@@ -42,6 +42,20 @@ fn our_entry_is_put_in_and_nothing_else_is_touched() {
 }
 
 #[test]
+fn every_layout_is_given_back_to_the_byte() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = file(directory.path());
+    fs::create_dir(directory.path().join("sub")).unwrap();
+    for text in ["{\"a\":1,\"mcpServers\":{\"x\":{}}}", "{}", "", " \n", "{ }\r\n", "{\n\t\"a\": 1\n}\n\n", "{\"a\": 1}"] {
+        fs::write(file.path(), text).unwrap();
+        file.connect().unwrap();
+        assert_eq!(file.current().unwrap().as_ref(), Some(file.value()), "{text:?}");
+        file.undo().unwrap();
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
+    }
+}
+
+#[test]
 fn what_the_program_wrote_meanwhile_stays() {
     let directory = tempfile::tempdir().unwrap();
     let file = file(directory.path());
