@@ -88,7 +88,7 @@ fn a_key_that_is_not_the_databases() {
     let user = with_database();
     fs::write(user.data().join("db.key"), "ab".repeat(32)).unwrap();
     let before = files(&user.data());
-    fails(start(&user, &[], &[]), 1, &["ocmesh.db"]);
+    fails(start(&user, &[], &[]), 1, &["cannot be decrypted", "identity restore"]);
     assert_eq!(files(&user.data()), before);
 }
 
@@ -111,7 +111,7 @@ fn a_database_cut_short_and_one_with_a_flipped_bit() {
 fn a_second_daemon_on_one_home_and_another_ocmesh_on_the_port() {
     let user = User::new();
     let mut first = user.ocmesh(&["daemon"]);
-    let mut first = first.env("OCMESH_RELAYS", NOBODY).env("OCMESH_API_PORT", "0").spawn().unwrap();
+    let mut first = first.env("OCMESH_RELAYS", NOBODY).env("OCMESH_API_PORT", "0").stderr(std::process::Stdio::null()).spawn().unwrap();
     let api = user.data().join("api.json");
     let port = loop {
         if let Ok(text) = fs::read_to_string(&api)
