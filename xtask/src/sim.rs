@@ -9,7 +9,7 @@ use crate::run::{cargo, command, succeed};
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// --seeds N, --from N, --seed N, --trace [LINES], --jobs N
+    /// `--seeds N`, `--from N`, `--seed N`, `--trace`, `--jobs N`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     passed: Vec<String>,
 }

@@ -98,7 +98,7 @@ impl Pulse {
         self.beat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
     }
 
-    /// The mesh task came round within [`PULSE_MS_MAX`].
+    /// The mesh task came round within the last two minutes.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.elapsed_ms().saturating_sub(self.beat_ms.load(Ordering::Relaxed)) <= PULSE_MS_MAX

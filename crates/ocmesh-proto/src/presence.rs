@@ -8,19 +8,16 @@ use std::{
 
 use crate::{
     At, CommandId, Draft, Effect, EventId, Lane, Mesh, NotePolicy, PeerStatus, PresenceDraft, PresenceVehicle, RelayUrl, SignedEvent,
-    Verdict,
-    agenda::Timer,
-    mesh::Job,
-    relay_set::PRESENCE_LEASE_MS,
-    time::{MINUTE, SECOND},
+    Verdict, agenda::Timer, mesh::Job, relay_set::PRESENCE_LEASE_MS, time::SECOND,
 };
 
 /// After the first relay is open, the first presence waits this long for an inbox relay to be proven, so that it can name one.
 const FIRST_BEAT_PATIENCE_MS: u64 = 3 * SECOND;
 /// After an inbox relay is proven: a moment for the others, which are usually milliseconds behind.
 const GATHER_MS: u64 = 300;
-/// Our relay lists are published at most this often: relays flap, and every publish is a write on each of them.
-const LISTS_INTERVAL_MS: u64 = MINUTE;
+/// Our relay lists are published at most this often. Short, as a list that names one relay of three costs the others' help; long enough
+/// for relays that come up one after the other.
+const LISTS_INTERVAL_MS: u64 = 10 * SECOND;
 /// How long the goodbye may take; a stop must end within 5 s in all.
 const GOODBYE_MS: u64 = 2 * SECOND;
 

@@ -66,6 +66,18 @@ impl Agent {
         })
         .await
     }
+
+    /// Waits until this agent knows of every one of these relays that the other reads there.
+    ///
+    /// # Errors
+    /// When it takes longer than agents on one healthy machine need.
+    pub async fn wait_for_relays_of<S: AsRef<str>>(&self, other: &Self, relays: &[S]) -> Result<()> {
+        wait::until(format!("all relays of {}", other.pubkey), MEETING_MAX, async || {
+            let peer = self.daemon.client().ok()?.peer(&other.pubkey).await.ok()?;
+            relays.iter().all(|url| peer.relays.iter().any(|known| known == url.as_ref())).then_some(())
+        })
+        .await
+    }
 }
 
 /// Two agents called `anna` and `bert` on the same relays, each knowing the other.

@@ -67,7 +67,7 @@ impl Ui {
         paint(self.colour_out, tint, text)
     }
 
-    /// Prints text as it is; whatever came from outside went through [`safe`] before.
+    /// Prints text as it is; whatever came from outside went through [`safe()`] before.
     pub(crate) fn print(&self, text: &str) -> Result<(), CliError> {
         write_out(text.as_bytes())
     }

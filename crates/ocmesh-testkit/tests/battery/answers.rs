@@ -25,6 +25,9 @@ async fn r04_two_relays_that_take_and_forget_beside_one_that_keeps() -> Result<(
     let liars = [MisbehavingRelay::start().await?, MisbehavingRelay::start().await?];
     let honest = MisbehavingRelay::start().await?;
     let mut trial = Trial::on(&[&liars[0], &liars[1], &honest]).await?;
+    // A list grows while its agent proves one relay after the other; these messages are to go to the whole of it.
+    let relays = [liars[0].url(), liars[1].url(), honest.url()];
+    tokio::try_join!(trial.anna.wait_for_relays_of(&trial.bert, &relays), trial.bert.wait_for_relays_of(&trial.anna, &relays))?;
     liars.iter().for_each(|liar| liar.set(Fault::OkThenDrop, true));
     let ids = trial.both_ways(3).await?;
     trial.settles(PATIENCE).await?;
@@ -48,6 +51,7 @@ async fn r05_a_relay_in_memory_that_crashes_after_its_ok() -> Result<()> {
         trial.until_state(&trial.anna, url, "ready", HEALED_MAX).await?;
         trial.until_state(&trial.bert, url, "ready", HEALED_MAX).await?;
     }
+    trial.anna.wait_for_relays_of(&trial.bert, &relays).await?;
     trial.bert.daemon.kill9().await?;
     let ids = trial.anna_says(3).await?;
     wait::until("the OK of both", PATIENCE, async || {
