@@ -81,7 +81,11 @@ impl Mesh {
 
     /// Takes one input and says what follows from it. `now` never matters beyond this call, except as the past.
     pub fn handle(&mut self, input: Input, now: At) -> Step {
+        let slept = now.since(self.now) > crate::relay_set::SLEPT_MS;
         self.now = now;
+        if slept {
+            self.prove_relays_again();
+        }
         match input {
             Input::Started => self.start(),
             Input::Commanded { id, command } => self.command(id, command),

@@ -13,6 +13,8 @@ use crate::{
 
 /// How often the proven-good time of our relays is written: rarely, as catch-up looks back three days from it anyway.
 pub(crate) const GOOD_INTERVAL_MS: u64 = 5 * MINUTE;
+/// No input for this long, though [`GOOD_INTERVAL_MS`] has a timer: the machine slept. Sockets that look open may be dead since then.
+pub(crate) const SLEPT_MS: u64 = 2 * GOOD_INTERVAL_MS;
 /// Catch-up looks this far back before the last proven-good moment: gift wraps carry times up to two days in the past (NIP-59), and a
 /// third day covers clocks and wraps that were published late.
 pub(crate) const LOOK_BACK_MS: u64 = 3 * DAY;
@@ -403,6 +405,16 @@ impl Mesh {
         }
         self.inbox_set_may_have_changed();
         self.agenda.set(Timer::Good, self.now.plus(GOOD_INTERVAL_MS));
+    }
+
+    /// After a sleep a timer may come before anybody knows that a socket is dead: an open relay is good again when it has caught up again.
+    pub(crate) fn prove_relays_again(&mut self) {
+        for url in self.relays.open_own() {
+            if let Some(relay) = self.relays.get_mut(&url) {
+                relay.caught_up.clear();
+            }
+            self.subscribe_own(&url);
+        }
     }
 
     pub(crate) fn subscription_closed(&mut self, url: &RelayUrl, sub: Sub, said: String) {

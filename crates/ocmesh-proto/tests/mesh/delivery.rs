@@ -1,7 +1,7 @@
 //! Delivery against the odds: restarts, slow relays, relays that say OK and forget.
 
 use ocmesh_proto::{
-    Answer, Command, Direction, EncryptionPolicy, Form, HistoryEntry, Input, MessageId, ParcelClass, Recipient, SendRequest, Status,
+    Answer, Command, Direction, EncryptionPolicy, Form, HistoryEntry, Input, Link, MessageId, ParcelClass, Recipient, SendRequest, Status,
     Verdict, kind,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
@@ -262,4 +262,24 @@ fn a_kind_4_message_that_waited_five_days_for_a_relay_is_still_looked_for() {
     world.relays.values_mut().for_each(|relay| relay.temper.clear());
     world.pass(10 * MINUTE);
     assert_eq!(texts(&world, 1, "written on Monday"), 1);
+}
+
+#[test]
+fn after_a_sleep_of_days_no_relay_counts_as_good_before_it_is_proven_again() {
+    let mut world = World::new(&[A]);
+    world.add("ada", &[A]);
+    world.add("bob", &[A]);
+    world.pass(10 * MINUTE);
+    let asleep = world.nodes[1].mesh.take();
+    world.send(0, 1, "good night");
+    world.kill(0); // Nothing is sent again.
+    world.pass(3 * DAY);
+    world.nodes[1].mesh = asleep;
+    // The first thing that wakes up is a timer; that the socket is dead shows later.
+    world.input(1, Input::Ticked);
+    world.relays.get_mut(&url(A)).unwrap().subs.clear();
+    for link in [Link::Down { why: "gone".to_owned() }, Link::Open] {
+        world.input(1, Input::RelayChanged { relay: url(A), link });
+    }
+    assert_eq!(texts(&world, 1, "good night"), 1);
 }

@@ -284,6 +284,26 @@ impl World {
         }
     }
 
+    /// Everything that an agent's own relays keep for it has been looked at, whether it is sent again or not.
+    pub(super) fn look_for_what_was_not_fetched(&mut self) {
+        let mut wrong = Vec::new();
+        for (a, agent) in self.agents.iter().enumerate() {
+            let own = agent.mesh.as_ref().map(Mesh::own_relays).unwrap_or_default();
+            for relay in self.relays.iter().filter(|relay| own.contains(&relay.url)) {
+                let events = relay.kept_for(agent.me).iter().filter_map(|id| self.wire.event(*id));
+                let missed = events.filter(|event| {
+                    let known = event.message().is_some_and(|message| agent.disk.messages.contains_key(&message));
+                    // A wrap is remembered by its own id, a kind 4 event by the message's, which is the same.
+                    !(agent.disk.has_seen(event.id) || known && event.message() == Some(event.id))
+                });
+                wrong.extend(missed.map(|event| format!("agent {a}: never fetched {} from {}", short(event.id), relay.url)));
+            }
+        }
+        for what in wrong {
+            self.violation(what);
+        }
+    }
+
     /// Nothing is left over once every time to live is past.
     pub(super) fn look_at_the_end(&mut self) {
         for a in 0..self.agents.len() {

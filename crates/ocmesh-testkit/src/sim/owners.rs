@@ -100,7 +100,7 @@ impl World {
                 self.ledger.blocked.insert((a, *peer));
                 self.ledger.dropped.insert((a, *peer));
             }
-            Some(Ask::Forget(peer)) => {
+            Some(Ask::Forget(peer) | Ask::SetTrust { peer, trust: Trust::Unknown }) => {
                 self.ledger.dropped.insert((a, *peer));
             }
             Some(Ask::Cancel(id)) => {
@@ -154,8 +154,8 @@ impl World {
         }
         self.trace.line(self.now, || format!("owner {a}  asks {ask:?}"));
         if ask == Ask::Stop {
-            let generation = self.agents[a].generation;
-            self.queue.push(self.now.plus(5 * SECOND), Happening::StopDue { a, generation });
+            let (generation, skew_ms) = (self.agents[a].generation, self.agents[a].skew_ms);
+            self.queue.push(self.now.plus(5 * SECOND), Happening::StopDue { a, generation, skew_ms });
         }
         self.calls.insert(call, Call { a, ask: ask.clone(), tries });
         self.agents[a].asks.push_back((call, ask));

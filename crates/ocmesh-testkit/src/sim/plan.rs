@@ -22,6 +22,8 @@ pub(super) enum Trouble {
     RelayDown { r: usize, for_ms: u64, forgets: bool, silently: bool },
     /// One agent cannot reach a relay for a while; nobody tells it.
     CutOff { a: usize, r: usize, for_ms: u64 },
+    /// A relay closes every subscription of one agent for a while.
+    Shunned { a: usize, r: usize, for_ms: u64 },
     /// One connection breaks.
     Dropped { a: usize, r: usize },
     /// A relay closes every subscription it has.
@@ -70,7 +72,7 @@ impl Plan {
         let relay_count = dice.between(1, 4);
         let relays: Vec<Habits> = (0..relay_count).map(|r| habits(&mut dice, r == 0)).collect();
         let agent_count = dice.weighted(&[(30, 2), (30, 3), (20, 4), (10, 5), (5, 6), (5, 8)], 2);
-        let trouble_ms = dice.weighted(&[(35, 10 * MINUTE), (30, HOUR), (18, 6 * HOUR), (10, 26 * HOUR), (7, 4 * DAY)], HOUR);
+        let trouble_ms = dice.weighted(&[(25, 10 * MINUTE), (25, HOUR), (15, 6 * HOUR), (15, 26 * HOUR), (20, 4 * DAY)], HOUR);
         let apart = relays.iter().filter(|habits| habits.honest).count() > 1 && dice.chance(300);
         let agents: Vec<AgentPlan> = (0..agent_count).map(|_| agent(&mut dice, &relays, apart, trouble_ms)).collect();
         let mut plan = Self {
@@ -121,13 +123,14 @@ impl Plan {
         let span = self.trouble_ms;
         let for_ms = match dice.below(10) {
             0..=3 => dice.between(100, 30 * SECOND),
-            4..=7 => dice.between(30 * SECOND, span / 4),
-            _ => dice.between(span / 8, span),
+            4..=6 => dice.between(30 * SECOND, span / 4),
+            _ => dice.between(span / 4, 3 * span / 4),
         };
         let trouble = match dice.below(100) {
             0..=19 => Trouble::RelayDown { r, for_ms, forgets: !honest && dice.chance(400), silently: dice.chance(300) },
             20..=34 => Trouble::CutOff { a, r, for_ms },
-            35..=49 => Trouble::Dropped { a, r },
+            35..=44 => Trouble::Dropped { a, r },
+            45..=49 => Trouble::Shunned { a, r, for_ms },
             50..=59 => Trouble::ClosesAll { r },
             60..=74 => Trouble::Killed { a, for_ms },
             75..=82 => Trouble::Asleep { a, for_ms },

@@ -54,6 +54,8 @@ pub(super) struct Relay {
     pub(super) down: bool,
     /// Agents that cannot reach it.
     pub(super) cut_off: BTreeSet<usize>,
+    /// Agents whose every subscription it closes.
+    pub(super) shuns: BTreeSet<usize>,
     /// Direct messages by the key in their `p` tag, oldest first.
     direct: BTreeMap<String, Vec<EventId>>,
     has: BTreeSet<EventId>,
@@ -70,6 +72,7 @@ impl Relay {
             habits,
             down: false,
             cut_off: BTreeSet::new(),
+            shuns: BTreeSet::new(),
             direct: BTreeMap::new(),
             has: BTreeSet::new(),
             public: BTreeMap::new(),
@@ -138,6 +141,11 @@ impl Relay {
             }
         }
         found
+    }
+
+    /// Everything kept for a key.
+    pub(super) fn kept_for(&self, to: PubKey) -> &[EventId] {
+        self.direct.get(&to.to_hex()).map_or(&[], Vec::as_slice)
     }
 
     /// One old direct message for the same key, to be sent again.

@@ -42,7 +42,7 @@ impl World {
 
     /// Answers a REQ: what is stored in pages, then the end of it; the subscription is live from the first moment.
     fn serve(&mut self, a: usize, r: usize, epoch: u64, sub: Sub, serial: u64) {
-        if self.habit(r, |relay| relay.habits.closes) {
+        if self.relays[r].shuns.contains(&a) || self.habit(r, |relay| relay.habits.closes) {
             self.down(a, r, 0, Down::Closed(sub, serial));
             return;
         }

@@ -12,6 +12,9 @@ use super::{
     world::{Happening, World},
 };
 
+/// A clock is never off by more: four hours between two clocks is what the rules leave room for.
+const SKEW_MS_MAX: i64 = 90 * MINUTE.cast_signed();
+
 impl World {
     pub(super) fn begin_trouble(&mut self, trouble: Trouble) {
         if !self.trouble {
@@ -39,6 +42,11 @@ impl World {
                 self.lose_silently(a, r);
                 self.queue.push(self.now.plus(for_ms), Happening::Relief(trouble));
             }
+            Trouble::Shunned { a, r, for_ms } => {
+                self.relays[r].shuns.insert(a);
+                self.close_all(r);
+                self.queue.push(self.now.plus(for_ms), Happening::Relief(trouble));
+            }
             Trouble::Dropped { a, r } => self.lose(a, r),
             Trouble::ClosesAll { r } => self.close_all(r),
             Trouble::Killed { a, for_ms } => {
@@ -57,7 +65,7 @@ impl World {
                 self.agents[a].disk_bad_until = self.now.plus(for_ms);
             }
             Trouble::ClockSet { a, by_ms } => {
-                self.agents[a].skew_ms += by_ms;
+                self.agents[a].skew_ms = (self.agents[a].skew_ms + by_ms).clamp(-SKEW_MS_MAX, SKEW_MS_MAX);
                 self.wake_when_due(a);
             }
         }
@@ -72,6 +80,9 @@ impl World {
             Trouble::CutOff { a, r, .. } => {
                 self.relays[r].cut_off.remove(&a);
                 self.redial(r);
+            }
+            Trouble::Shunned { a, r, .. } => {
+                self.relays[r].shuns.remove(&a);
             }
             _ => {}
         }
@@ -146,6 +157,7 @@ impl World {
         for r in 0..self.relays.len() {
             self.relays[r].down = false;
             self.relays[r].cut_off.clear();
+            self.relays[r].shuns.clear();
             self.redial(r);
         }
         for a in 0..self.agents.len() {
@@ -173,6 +185,7 @@ impl World {
         let before = self.stats.publishes;
         self.pass(3 * HOUR);
         self.look_for_what_is_stuck();
+        self.look_for_what_was_not_fetched();
         let chatter = self.stats.publishes - before;
         // What waits for a receipt that never comes is sent again now and then; nothing else talks.
         let waiting: u64 = self.agents.iter().map(|agent| agent.disk.parcels.len() as u64).sum();
