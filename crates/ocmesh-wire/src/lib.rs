@@ -1,6 +1,6 @@
-//! Nostr events to mesh values and back. The doors are [`open`] and [`seal`].
+//! Nostr events to mesh values and back. The doors are [`open()`] and [`seal()`].
 //!
-//! Cryptography lives here; sockets, databases, clocks and async do not: every moment comes in as an argument. What [`open`] hands out is
+//! Cryptography lives here; sockets, databases, clocks and async do not: every moment comes in as an argument. What [`open()`] hands out is
 //! proof that id, signature and decryption were good. The words inside are still a stranger's.
 
 mod auth;
