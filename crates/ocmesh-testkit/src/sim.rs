@@ -8,6 +8,7 @@
 #![allow(clippy::indexing_slicing)]
 
 mod agent;
+mod batch;
 mod connection;
 mod dice;
 mod disk;

@@ -31,6 +31,8 @@ pub(super) struct Connection {
     /// Changes with every dial and every loss; what belongs to another epoch is dropped.
     pub(super) epoch: u64,
     pub(super) open: bool,
+    /// Nothing comes or goes any more, and the agent does not know it yet.
+    pub(super) dead: bool,
     pub(super) subs: BTreeMap<Sub, Subscription>,
     flights: BTreeMap<EventId, u32>,
     /// What the relay sends of its store arrives in order.
@@ -145,7 +147,7 @@ impl World {
         }
         let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open) else { return };
         let flights = std::mem::take(&mut connection.flights);
-        (connection.open, connection.epoch, connection.known_to_relay) = (false, epoch, false);
+        (connection.open, connection.dead, connection.epoch, connection.known_to_relay) = (false, false, epoch, false);
         connection.subs.values_mut().for_each(|sub| sub.registered = false);
         let down = Input::RelayChanged { relay: self.relays[r].url.clone(), link: Link::Down { why: "lost".to_owned() } };
         if self.dice.chance(500) {
@@ -161,7 +163,9 @@ impl World {
 
     /// The connection is dead without a word; a ping finds out.
     pub(super) fn lose_silently(&mut self, a: usize, r: usize) {
-        if let Some(epoch) = self.agents[a].connections.get(&r).filter(|c| c.open).map(|c| c.epoch) {
+        if let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open) {
+            connection.dead = true;
+            let epoch = connection.epoch;
             let at = self.now.plus(self.dice.below(DEAD_FOUND_MS));
             self.queue.push(at, Happening::Lost { a, r, epoch });
         }
@@ -259,7 +263,7 @@ impl World {
             return;
         }
         let relay = self.relays[r].url.clone();
-        let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open && c.epoch == epoch) else { return };
+        let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open && !c.dead && c.epoch == epoch) else { return };
         match down {
             Down::Event(event) => {
                 if let Some(opened) = self.wire.event(event).map(|event| event.opened.clone())

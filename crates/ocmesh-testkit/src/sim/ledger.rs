@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
-    At, Direction, DraftBody, FailReason, HistoryEntry, HopState, Mesh, MessageId, PubKey, Status,
+    At, Direction, DraftBody, FailReason, Form, HistoryEntry, HopState, Mesh, MessageId, MessageRecord, PubKey, Status,
     time::{HOUR, MINUTE},
 };
 
@@ -233,7 +233,16 @@ impl World {
     }
 
     pub(super) fn is_owed(&self) -> bool {
-        self.ledger.sent.iter().any(|(id, sent)| self.is_missing(*id, *sent))
+        self.ledger.sent.iter().any(|(id, sent)| self.is_missing(*id, *sent) || self.is_unconfirmed(*id, *sent))
+    }
+
+    /// The peer stored a message and receipted it, and its sender does not know. What is sent again is receipted again; a kind 4 event cannot
+    /// be told from its own repetition, so there a lost receipt stays lost. Owners' whims change who receipts what.
+    fn is_unconfirmed(&self, id: MessageId, sent: Sent) -> bool {
+        let (from, to) = (&self.agents[sent.from], &self.agents[sent.to]);
+        let receipted = to.disk.messages.get(&id).is_some_and(|message| message.receipts.delivered && message.form == Form::Nip17);
+        let open = |message: &MessageRecord| matches!(message.status, Status::Queued | Status::Relayed { .. });
+        !self.plan.apart && !self.plan.whims && receipted && from.disk.messages.get(&id).is_some_and(open)
     }
 
     /// A relay that the recipient reads has the message.
@@ -258,6 +267,8 @@ impl World {
                 }
                 self.ledger.lost += 1;
                 self.violation(format!("{} from agent {} never reached agent {}: {status:?}", short(id), sent.from, sent.to));
+            } else if self.is_unconfirmed(id, sent) {
+                self.violation(format!("agent {}: {} arrived and its receipt never did: {status:?}", sent.from, short(id)));
             } else if status == Status::Queued {
                 self.violation(format!("agent {}: {} is still queued after healing", sent.from, short(id)));
             }

@@ -72,7 +72,7 @@ impl Plan {
         let relay_count = dice.between(1, 4);
         let relays: Vec<Habits> = (0..relay_count).map(|r| habits(&mut dice, r == 0)).collect();
         let agent_count = dice.weighted(&[(30, 2), (30, 3), (20, 4), (10, 5), (5, 6), (5, 8)], 2);
-        let trouble_ms = dice.weighted(&[(25, 10 * MINUTE), (25, HOUR), (15, 6 * HOUR), (15, 26 * HOUR), (20, 4 * DAY)], HOUR);
+        let trouble_ms = dice.weighted(&[(20, 10 * MINUTE), (20, HOUR), (15, 6 * HOUR), (15, 26 * HOUR), (30, 4 * DAY)], HOUR);
         let apart = relays.iter().filter(|habits| habits.honest).count() > 1 && dice.chance(300);
         let agents: Vec<AgentPlan> = (0..agent_count).map(|_| agent(&mut dice, &relays, apart, trouble_ms)).collect();
         let mut plan = Self {
@@ -184,7 +184,7 @@ fn agent(dice: &mut Dice, all: &[Habits], apart: bool, trouble_ms: u64) -> Agent
         presence_interval_ms: if trouble_ms > HOUR { 50 * MINUTE } else { 5 * MINUTE },
         discovery_interval_ms: if trouble_ms > HOUR { 50 * MINUTE } else { 4 * MINUTE },
         handshake: dice.weighted(&[(70, HandshakeMode::Auto), (15, HandshakeMode::Known), (15, HandshakeMode::Off)], HandshakeMode::Auto),
-        encryption: dice.weighted(&[(90, EncryptionPolicy::Auto), (10, EncryptionPolicy::Nip04)], EncryptionPolicy::Auto),
+        encryption: dice.weighted(&[(80, EncryptionPolicy::Auto), (20, EncryptionPolicy::Nip04)], EncryptionPolicy::Auto),
         inbox: dice.weighted(&[(75, InboxPolicy::Open), (15, InboxPolicy::Ask), (10, InboxPolicy::Closed)], InboxPolicy::Open),
         message_ttl_ms: 7 * DAY,
         ..Policy::default()

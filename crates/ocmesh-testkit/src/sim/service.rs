@@ -16,7 +16,7 @@ use super::{
 
 impl World {
     pub(super) fn at_relay(&mut self, a: usize, r: usize, epoch: u64, up: Up) {
-        if !self.relays[r].reaches(a) {
+        if !self.relays[r].reaches(a) || self.agents[a].connections.get(&r).is_some_and(|c| c.dead && c.epoch == epoch) {
             if let Up::Publish(event) = up {
                 self.time_out(a, r, epoch, event);
             }
@@ -135,7 +135,7 @@ impl World {
             }
             let listens = self.agents[a].connections.get(&r).is_some_and(|connection| {
                 let mut open = connection.subs.values().filter(|sub| sub.registered);
-                connection.open && open.any(|sub| sub.filters.iter().any(|filter| event.matches(filter)))
+                connection.open && !connection.dead && open.any(|sub| sub.filters.iter().any(|filter| event.matches(filter)))
             });
             if !listens {
                 continue;

@@ -122,16 +122,21 @@ impl World {
         }
     }
 
-    /// The machine is awake again: every socket is dead, and the engine finds out at once.
+    /// The machine is awake again: every socket is dead, and the engine finds out at once, or only by its next ping.
     pub(super) fn wake_up(&mut self, a: usize) {
         if self.agents[a].life != Life::Asleep {
             return;
         }
         self.trace.line(self.now, || format!("agent {a}  wakes up"));
         self.agents[a].life = Life::Running;
-        let open: Vec<usize> = self.agents[a].connections.keys().copied().collect();
-        for r in open {
-            self.lose(a, r);
+        let known: Vec<usize> = self.agents[a].connections.keys().copied().collect();
+        let at_once = self.dice.chance(500);
+        for r in known {
+            if at_once {
+                self.lose(a, r);
+            } else {
+                self.lose_silently(a, r);
+            }
         }
         // What was on its way to be dialled when it fell asleep is dialled now.
         for r in 0..self.relays.len() {
