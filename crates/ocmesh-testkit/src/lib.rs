@@ -6,6 +6,7 @@ pub mod foreign;
 pub mod misbehaving;
 pub mod raw;
 pub mod scenario;
+pub mod shifted_clock;
 pub mod sim;
 pub mod wait;
 
@@ -13,3 +14,4 @@ pub use daemon::{TestDaemon, TestDaemonBuilder};
 pub use foreign::{ForeignOptions, ForeignRelay};
 pub use misbehaving::{Fault, MisbehavingRelay, Nip11};
 pub use raw::RawClient;
+pub use shifted_clock::ShiftedClock;

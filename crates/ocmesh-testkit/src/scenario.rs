@@ -67,6 +67,18 @@ impl Agent {
         .await
     }
 
+    /// Waits until this agent sees the other as online.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn wait_for_online(&self, other: &Self) -> Result<()> {
+        wait::until(format!("{} online", other.pubkey), MEETING_MAX, async || {
+            let peer = self.daemon.client().ok()?.peer(&other.pubkey).await.ok()?;
+            peer.online.then_some(())
+        })
+        .await
+    }
+
     /// Waits until this agent knows of every one of these relays that the other reads there.
     ///
     /// # Errors

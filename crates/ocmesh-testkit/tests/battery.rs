@@ -30,6 +30,8 @@ mod process;
 mod routes;
 #[path = "battery/sign_in.rs"]
 mod sign_in;
+#[path = "battery/story.rs"]
+mod story;
 #[path = "battery/trial.rs"]
 mod trial;
 #[path = "battery/withheld.rs"]

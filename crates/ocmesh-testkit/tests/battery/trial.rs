@@ -48,7 +48,12 @@ impl Trial {
     /// Two daemons, each on its own relays, that need not know each other yet.
     pub(crate) async fn start<S: AsRef<str>>(annas: &[S], berts: &[S]) -> Result<Self> {
         let (anna, bert) = tokio::try_join!(Agent::start(quick("anna", annas)), Agent::start(quick("bert", berts)))?;
-        Ok(Self { anna, bert, ledger: Ledger::default(), words: 0 })
+        Ok(Self::of(anna, bert))
+    }
+
+    /// These two.
+    pub(crate) fn of(anna: Agent, bert: Agent) -> Self {
+        Self { anna, bert, ledger: Ledger::default(), words: 0 }
     }
 
     /// Sends so many messages each way; each is on disk and in the ledger when this comes back. Gives their ids, Anna's first.
