@@ -170,3 +170,13 @@ async fn r23_all_relays_away_with_messages_queued() -> Result<()> {
 async fn r23_all_relays_away_for_minutes_with_a_thousand_queued() -> Result<()> {
     drained(500, Duration::from_secs(300)).await
 }
+
+/// T3: a network that answers every request with a page of its own, and is then left for a good one: all connections are cut at once.
+#[tokio::test]
+async fn t03_a_portal_instead_of_the_relay_is_waited_out() -> Result<()> {
+    for status in [200, 302] {
+        let dials = shut_for_a_while(Fault::HttpStatus(status), Duration::from_secs(2)).await?;
+        ensure!((1..=16).contains(&dials), "{dials} dials in 2 s at a portal that says {status}");
+    }
+    Ok(())
+}
