@@ -3,9 +3,9 @@
 mod ci;
 mod deps;
 mod docs;
+mod example;
 mod interop;
 mod run;
-mod sim;
 mod tidy;
 
 use std::process::ExitCode;
@@ -33,7 +33,11 @@ enum Task {
     /// Foreign clients over a foreign relay against the real daemon
     Interop(interop::Options),
     /// The simulator: many cores, faults and crashes in virtual time, by seed
-    Sim(sim::Options),
+    Sim(example::Options),
+    /// Two real daemons, misbehaving relays and steady talk for a long time
+    Soak(example::Options),
+    /// `kill -9` at random instants under load, and races for one home
+    Kills(example::Options),
 }
 
 fn main() -> ExitCode {
@@ -43,7 +47,9 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Docs => docs::run(),
         Task::Interop(options) => interop::run(&options),
-        Task::Sim(options) => sim::run(&options),
+        Task::Sim(options) => example::run("sim", &options),
+        Task::Kills(options) => example::run_with_daemons("kills", &options),
+        Task::Soak(options) => example::run_with_daemons("soak", &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! The real `ocmesh` binary, run as a daemon in a home of its own: started, killed, started again, read, and asked over its Local API.
 
-mod binary;
+pub(crate) mod binary;
 
 use std::{
     collections::BTreeMap,
@@ -37,6 +37,7 @@ pub struct TestDaemonBuilder {
     env: BTreeMap<String, OsString>,
     config: Option<String>,
     args: Vec<OsString>,
+    own_group: bool,
 }
 
 impl TestDaemonBuilder {
@@ -78,6 +79,13 @@ impl TestDaemonBuilder {
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+
+    /// In a process group of its own, so that Ctrl-C in the terminal reaches only whoever runs it.
+    #[must_use]
+    pub const fn own_group(mut self) -> Self {
+        self.own_group = true;
         self
     }
 
@@ -156,6 +164,10 @@ impl TestDaemon {
         let words = OpenOptions::new().create(true).append(true).open(self.words_path())?;
         let mut command = self.command();
         command.arg("daemon").args(&self.how.args).stdout(words.try_clone()?).stderr(words);
+        #[cfg(unix)]
+        if self.how.own_group {
+            command.process_group(0);
+        }
         let mut child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
         let pid = child.id();
         let up = wait::until_ok("the daemon's API", START_MAX, async || {

@@ -1,13 +1,24 @@
 //! What tests of this workspace share: waiting, daemons, relays that misbehave, a relay that is not ours, fixtures. Not for production.
 
 pub mod daemon;
+mod dice;
 pub mod fixture;
 pub mod foreign;
+#[cfg(target_os = "linux")]
+pub mod kills;
+pub mod ledger;
+pub mod load;
 pub mod misbehaving;
+#[cfg(target_os = "linux")]
+pub mod process;
+#[cfg(target_os = "linux")]
+pub mod races;
 pub mod raw;
 pub mod scenario;
 pub mod shifted_clock;
 pub mod sim;
+#[cfg(target_os = "linux")]
+pub mod soak;
 pub mod wait;
 
 pub use daemon::{TestDaemon, TestDaemonBuilder};

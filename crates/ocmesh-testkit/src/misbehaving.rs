@@ -120,6 +120,12 @@ impl MisbehavingRelay {
         self.shared.log.write().clone()
     }
 
+    /// Forgets the events and requests seen so far, for runs of hours.
+    pub fn forget(&self) {
+        let mut log = self.shared.log.write();
+        (log.events, log.reqs, log.auths) = Default::default();
+    }
+
     /// Websockets opened so far.
     #[must_use]
     pub fn connections(&self) -> usize {

@@ -10,7 +10,6 @@
 mod agent;
 mod batch;
 mod connection;
-mod dice;
 mod disk;
 mod ledger;
 mod owners;

@@ -1,5 +1,5 @@
-//! The relay rows of the battery: each way a relay can misbehave, alone, against two real daemons and an independent log of what they were
-//! told. `docs/reliability.md` says row by row what is measured. Needs the `ocmesh` binary: a test without it fails and says so.
+//! The battery: each way a relay can misbehave, alone, and processes that are killed, against real daemons and an independent log of what they
+//! were told. `docs/reliability.md` says row by row what is measured. Needs the `ocmesh` binary: a test without it fails and says so.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -18,14 +18,12 @@ mod catch_up;
 mod closed;
 #[path = "battery/forged.rs"]
 mod forged;
-#[path = "battery/ledger.rs"]
-mod ledger;
+#[path = "battery/kills.rs"]
+mod kills;
 #[path = "battery/line.rs"]
 mod line;
 #[path = "battery/pairs.rs"]
 mod pairs;
-#[path = "battery/process.rs"]
-mod process;
 #[path = "battery/routes.rs"]
 mod routes;
 #[path = "battery/sign_in.rs"]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 /// `OCMESH_BIN`, or the binary beside this test: tests live in `target/<profile>/deps`, binaries one up.
-pub(super) fn find() -> Result<PathBuf> {
+pub(crate) fn find() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("OCMESH_BIN") {
         let path = PathBuf::from(path);
         ensure!(path.is_file(), "OCMESH_BIN names {}, which is no file", path.display());

@@ -5,7 +5,8 @@ use ocmesh_proto::{
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 
-use super::{dice::Dice, relay::Habits};
+use super::relay::Habits;
+use crate::dice::Dice;
 
 /// One agent of the plan.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use ocmesh_proto::{
     time::{DAY, SECOND},
 };
 
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// An event on the wire.
 #[derive(Debug, Clone)]

@@ -8,13 +8,13 @@ use super::{
     Report,
     agent::{Agent, Ask, Life},
     connection::{Down, Up},
-    dice::Dice,
     ledger::Ledger,
     plan::{Plan, Trouble},
     relay::Relay,
     trace::Trace,
     wire::Wire,
 };
+use crate::dice::Dice;
 
 /// When every run begins.
 pub(super) const BEGIN: At = At::from_secs(1_800_000_000);

@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use ocmesh_testkit::{
     Fault, MisbehavingRelay,
+    process::{Memory, cpu_ms},
     wait::{self, PATIENCE},
 };
 
-use crate::{
-    process::{Memory, cpu_ms},
-    trial::{HEALED_MAX, Trial},
-};
+use crate::trial::{HEALED_MAX, Trial};
 
 /// R15's faults in a size that costs a test seconds.
 const SHAPES: [Fault; 6] = [

@@ -9,13 +9,11 @@ use anyhow::{Result, ensure};
 use ocmesh_api::PeersQuery;
 use ocmesh_testkit::{
     Fault, MisbehavingRelay,
+    process::{Memory, cpu_ms},
     wait::{self, PATIENCE},
 };
 
-use crate::{
-    process::{Memory, cpu_ms},
-    trial::{HEALED_MAX, Trial, beside_an_honest_one},
-};
+use crate::trial::{HEALED_MAX, Trial, beside_an_honest_one};
 
 #[tokio::test]
 async fn r12_forged_copies_before_every_event_are_never_taken() -> Result<()> {

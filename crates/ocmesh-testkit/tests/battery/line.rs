@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use ocmesh_testkit::{
     Fault, MisbehavingRelay,
+    process::Memory,
     wait::{self, PATIENCE},
 };
 
-use crate::{
-    process::Memory,
-    trial::{HEALED_MAX, Trial, beside_an_honest_one},
-};
+use crate::trial::{HEALED_MAX, Trial, beside_an_honest_one};
 
 /// Shuts the only relay in one way, sends into the dark, opens it again. Gives the trial and the dials the two daemons made meanwhile.
 async fn shut_for_a_while(fault: Fault, span: Duration) -> Result<usize> {

@@ -5,14 +5,12 @@ use nostr::key::Keys;
 use ocmesh_api::{AddPeerRequest, SendRequest};
 use ocmesh_testkit::{
     Fault, MisbehavingRelay, Nip11, RawClient, fixture,
+    process::peak_mb,
     scenario::Agent,
     wait::{self, PATIENCE},
 };
 
-use crate::{
-    process::peak_mb,
-    trial::{HEALED_MAX, Trial, quick},
-};
+use crate::trial::{HEALED_MAX, Trial, quick};
 
 #[tokio::test]
 async fn r21_documents_absent_lying_huge_and_elsewhere() -> Result<()> {

@@ -6,11 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use ocmesh_api::{MessageDetail, MessagesQuery, ReadRequest, RelayStatus};
 use ocmesh_testkit::{
     MisbehavingRelay, TestDaemon, TestDaemonBuilder,
+    ledger::{Ledger, Tally},
     scenario::Agent,
     wait::{self, PATIENCE},
 };
-
-use crate::ledger::{Ledger, Tally};
 
 /// For messages to get through once nothing stands in the way, redial pauses after a few failures included, on a busy machine.
 pub(crate) const HEALED_MAX: Duration = Duration::from_secs(60);
@@ -106,8 +105,9 @@ impl Trial {
             for message in &page {
                 self.ledger.handed_out(&agent.pubkey, message);
             }
-            let ids = Some(page.into_iter().map(|message| message.id).collect());
-            client.mark_read(&ReadRequest { ids, all: None }).await?;
+            let ids: Vec<String> = page.into_iter().map(|message| message.id).collect();
+            client.mark_read(&ReadRequest { ids: Some(ids.clone()), all: None }).await?;
+            ids.iter().for_each(|id| self.ledger.acknowledged(id));
         }
         Ok(())
     }

@@ -28,4 +28,7 @@ pub(crate) struct RelayArgs {
     /// The address to listen on. Anything but loopback is open to the network.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub(crate) bind: std::net::IpAddr,
+    /// Keep events in this file, one a line, so that they are there again after a restart. Its folder must exist.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<std::path::PathBuf>,
 }

@@ -231,4 +231,6 @@ fn a_local_relay_runs_until_it_is_told_to_stop() {
     let port = taken.local_addr().unwrap().port().to_string();
     let ended = user.run(&["relay", "--port", &port]).expect(1);
     assert!(ended.stderr.contains("ocmesh relay --port 0"), "{}", ended.stderr);
+    let ended = user.run(&["relay", "--port", "0", "--file", "no-such-folder/events"]).expect(1);
+    assert!(ended.stderr.contains("no-such-folder/events") && ended.stderr.contains("--file"), "{}", ended.stderr);
 }

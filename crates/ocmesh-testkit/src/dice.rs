@@ -2,14 +2,14 @@
 
 /// Dice that a seed fixes.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) const fn next(&mut self) -> u64 {
+    pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,39 +18,39 @@ impl Dice {
     }
 
     /// Dice of their own for one part of the world, so that a change in that part moves no other.
-    pub(super) const fn split(&mut self) -> Self {
+    pub(crate) const fn split(&mut self) -> Self {
         Self(self.next())
     }
 
     /// In `0..end`; 0 when `end` is 0.
-    pub(super) const fn below(&mut self, end: u64) -> u64 {
+    pub(crate) const fn below(&mut self, end: u64) -> u64 {
         // The bias of the remainder is far below what any run could show.
         if end == 0 { 0 } else { self.next() % end }
     }
 
     /// In `from..=to`.
-    pub(super) const fn between(&mut self, from: u64, to: u64) -> u64 {
+    pub(crate) const fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to.saturating_sub(from).saturating_add(1))
     }
 
     /// An index of a list of that length.
-    pub(super) fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).unwrap_or(0)
     }
 
     /// True `per_mille` times of a thousand.
-    pub(super) const fn chance(&mut self, per_mille: u64) -> bool {
+    pub(crate) const fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1_000) < per_mille
     }
 
     /// One of a list.
-    pub(super) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         let index = self.index(list.len());
         list.get(index)
     }
 
     /// One of a list, by weight.
-    pub(super) fn weighted<T: Copy>(&mut self, list: &[(u64, T)], otherwise: T) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, list: &[(u64, T)], otherwise: T) -> T {
         let mut left = self.below(list.iter().map(|(weight, _)| weight).sum());
         for (weight, value) in list {
             if left < *weight {
@@ -62,7 +62,7 @@ impl Dice {
     }
 
     /// Puts a list in a random order.
-    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
         for end in (1..list.len()).rev() {
             list.swap(end, self.index(end + 1));
         }
