@@ -76,7 +76,7 @@ impl RelayInUse {
                 let pause = KIND_PAUSE_MS.saturating_mul(1 << strikes.min(7)).min(DAY);
                 self.kind_pauses.insert(kind, (now.plus(pause), strikes));
             }
-            Verdict::AuthRequired | Verdict::Failed => {}
+            Verdict::AuthRequired | Verdict::Failed | Verdict::WrongDate => {}
         }
     }
 

@@ -9,6 +9,9 @@ pub enum Verdict {
     RateLimited,
     /// The relay wants NIP-42 AUTH first: retried at once after it.
     AuthRequired,
+    /// `invalid:` because of the event's date: our clock is off, or the relay's is, or a gift wrap is dated back further than it likes.
+    /// Tried again with a new date where a form has one to change.
+    WrongDate,
     /// `blocked restricted invalid pow mute`: final for this relay alone.
     Refused,
     /// `error:`, an unknown word, no answer in time, or the connection went away: tried again later.

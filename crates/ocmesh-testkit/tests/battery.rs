@@ -14,6 +14,8 @@ mod answers;
 mod bulk;
 #[path = "battery/catch_up.rs"]
 mod catch_up;
+#[path = "battery/clock.rs"]
+mod clock;
 #[path = "battery/closed.rs"]
 mod closed;
 #[path = "battery/forged.rs"]

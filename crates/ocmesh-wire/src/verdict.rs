@@ -5,6 +5,8 @@ use ocmesh_proto::{Verdict, label, limit::RELAY_TEXT_CHARS_MAX};
 
 /// strfry writes this before the prefix of NIP-01.
 const SHOUT: &str = "error: ";
+/// In an `invalid:`, these speak of the event's date.
+const DATE_WORDS: [&str; 5] = ["created_at", "created at", "timestamp", "future", "too old"];
 
 /// Reads the answer `["OK", id, accepted, said]`; `said` may be any text.
 #[must_use]
@@ -19,9 +21,15 @@ pub fn classify(accepted: bool, said: &str) -> Verdict {
         "duplicate" | "replaced" => Verdict::Accepted,
         "rate-limited" => Verdict::RateLimited,
         "auth-required" => Verdict::AuthRequired,
+        "invalid" if speaks_of_date(said) => Verdict::WrongDate,
         "blocked" | "restricted" | "invalid" | "pow" | "mute" => Verdict::Refused,
         _ => Verdict::Failed,
     }
+}
+
+fn speaks_of_date(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    DATE_WORDS.iter().any(|word| said.contains(word))
 }
 
 /// The relay's words made safe to store and show: one line, bounded, no hidden characters, without a leading `ERROR: `.
@@ -52,7 +60,10 @@ mod tests {
             ("auth-required: we only serve members", Verdict::AuthRequired),
             ("blocked: not on the list", Verdict::Refused),
             ("restricted: paid relay", Verdict::Refused),
-            ("invalid: created_at too old", Verdict::Refused),
+            ("invalid: bad signature", Verdict::Refused),
+            ("invalid: created_at too old", Verdict::WrongDate),
+            ("invalid: event is in the Future", Verdict::WrongDate),
+            ("blocked: created_at", Verdict::Refused),
             ("pow: 28 bits needed", Verdict::Refused),
             ("mute: no one was listening", Verdict::Refused),
             ("error: could not connect to the database", Verdict::Failed),

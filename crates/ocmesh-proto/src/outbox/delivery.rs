@@ -2,7 +2,7 @@
 
 use super::{Key, Posting, accepted, hops, is_pending};
 use crate::{
-    Change, Draft, Effect, EventId, FailReason, Form, HistoryEntry, HopState, Lane, Mesh, MessageId, Parcel, ParcelClass, RelayUrl,
+    At, Change, Draft, Effect, EventId, FailReason, Form, HistoryEntry, HopState, Lane, Mesh, MessageId, Parcel, ParcelClass, RelayUrl,
     SealRefused, Sealed, SignedEvent, Status, Verdict,
     agenda::Timer,
     limit::IN_FLIGHT_PER_RELAY_MAX,
@@ -169,6 +169,11 @@ impl Mesh {
             return;
         }
         let now = self.now;
+        // Only a gift wrap can be dated anew without becoming another message.
+        let verdict = if verdict == Verdict::WrongDate && parcel.form != Form::Nip17 { Verdict::Refused } else { verdict };
+        if verdict == Verdict::WrongDate {
+            parcel.wrapped_at = At(0); // Wrapped again before the next try.
+        }
         let jitter = |random: &mut crate::random::Random, tries: u32| {
             let index = usize::try_from(tries).unwrap_or(usize::MAX).min(RETRY_DELAYS_MS.len() - 1);
             random.up_to(RETRY_DELAYS_MS.get(index).copied().unwrap_or(6 * HOUR))
@@ -185,7 +190,7 @@ impl Mesh {
                     HopState::Refused { at: now, said: said.clone() }
                 }
                 Verdict::RateLimited => HopState::Waiting { tries, next_at: paced_until, last_error },
-                Verdict::AuthRequired | Verdict::Failed => {
+                Verdict::AuthRequired | Verdict::Failed | Verdict::WrongDate => {
                     let next_at = now.plus(jitter(&mut self.random, tries));
                     HopState::Waiting { tries: tries.saturating_add(1), next_at, last_error }
                 }

@@ -104,6 +104,21 @@ fn a_message_that_relays_forgot_is_sent_again_and_arrives_once() {
 }
 
 #[test]
+fn a_date_that_relays_refuse_is_no_end_the_wrap_is_dated_anew() {
+    let mut world = friends();
+    set(&mut world, &[A, B], Some(Temper::Dates));
+    let id = world.send(0, 1, "what time is it");
+    world.pass(HOUR);
+    assert_eq!(world.status(0, id), Status::Queued, "a wrong clock fails no message");
+    let sent = count(&world, 0, id, |entry| matches!(entry, HistoryEntry::Sent { .. }));
+    assert!((4..=40).contains(&sent), "{sent} tries in an hour at two relays");
+    set(&mut world, &[A, B], None);
+    world.pass(3 * HOUR);
+    assert_eq!(texts(&world, 1, "what time is it"), 1);
+    assert!(count(&world, 0, id, |entry| *entry == HistoryEntry::Rewrapped) > 0, "the old date was sent again");
+}
+
+#[test]
 fn pauses_between_sendings_grow_and_survive_restarts() {
     let mut world = friends();
     set(&mut world, &[A, B], Some(Temper::Lies));

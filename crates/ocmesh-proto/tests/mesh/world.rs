@@ -19,6 +19,8 @@ pub(crate) enum Temper {
     Honest,
     Refuses,
     RateLimits,
+    /// Finds the date of everything impossible.
+    Dates,
     Silent,
     /// Answers nothing, and nobody gives up on it.
     Mute,
@@ -323,6 +325,7 @@ impl World {
             Temper::Silent => Verdict::Failed,
             Temper::Refuses => Verdict::Refused,
             Temper::RateLimits => Verdict::RateLimited,
+            Temper::Dates => Verdict::WrongDate,
             Temper::Honest | Temper::Lies | Temper::Mute => Verdict::Accepted,
         };
         let said = format!("{temper:?}");

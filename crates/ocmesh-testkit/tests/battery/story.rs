@@ -20,13 +20,13 @@ const DAY: i64 = 24 * 60 * MINUTE;
 const COME_BACK: i64 = 3 * MINUTE;
 
 /// Relays that do not mind events of days to come.
-async fn timeless() -> Result<MisbehavingRelay> {
+pub(crate) async fn timeless() -> Result<MisbehavingRelay> {
     let limits = Limits { write_ms_max: 3_600_000, future_seconds_max: u64::try_from(400 * DAY)?, ..Limits::default() };
     MisbehavingRelay::start_around(RelayOptions { limits, ..RelayOptions::default() }, &[]).await
 }
 
 /// Anna and Bert on these relays, by this clock, with all of them on Bert's list.
-async fn meet(relays: &[MisbehavingRelay], clock: &ShiftedClock) -> Result<Trial> {
+pub(crate) async fn meet(relays: &[MisbehavingRelay], clock: &ShiftedClock) -> Result<Trial> {
     let urls: Vec<&str> = relays.iter().map(MisbehavingRelay::url).collect();
     let start = |name| Agent::start(clock.on(quick(name, &urls)));
     let (anna, bert) = tokio::try_join!(start("anna"), start("bert"))?;
