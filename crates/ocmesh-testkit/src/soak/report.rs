@@ -30,8 +30,10 @@ pub struct SoakReport {
     pub tally: Tally,
     /// Messages whose sender was told that they failed.
     pub told_failed: usize,
-    /// How long it took after the faults until everything had arrived and the outboxes were empty; `None`: they never were.
+    /// How long it took after the faults until everything had arrived and nothing waited for a relay; `None`: it never was so.
     pub drain: Option<Duration>,
+    /// Messages of each agent that had arrived, and whose sender still had no receipt of it.
+    pub awaiting: [u64; 2],
     /// Both daemons, while agents talked.
     pub courses: [Option<Course>; 2],
     /// Both daemons at the very end.
@@ -50,7 +52,7 @@ impl SoakReport {
             unmet.push(format!("{} messages failed", self.told_failed));
         }
         if self.drain.is_none() {
-            unmet.push("the outboxes did not empty".to_owned());
+            unmet.push("the outboxes did not drain".to_owned());
         }
         for (name, course, after) in self.daemons() {
             let Some(course) = course else {
@@ -87,8 +89,14 @@ impl fmt::Display for SoakReport {
         writeln!(f, "{minutes:.1} minutes, {acked} messages of {bytes} bytes: {}, {} failed", self.tally, self.told_failed)?;
         writeln!(f, "{cut_off} calls cut off, {refused} refused for the moment")?;
         match self.drain {
-            Some(took) => writeln!(f, "{:.1} s after the faults everything had arrived and both outboxes were empty", took.as_secs_f64())?,
-            None => writeln!(f, "the outboxes did not empty")?,
+            Some(took) => writeln!(
+                f,
+                "{:.1} s after the faults everything had arrived and nothing waited for a relay; receipts still awaited: {} and {}",
+                took.as_secs_f64(),
+                self.awaiting[0],
+                self.awaiting[1]
+            )?,
+            None => writeln!(f, "the outboxes did not drain")?,
         }
         for (name, course, after) in self.daemons() {
             let Some(Course { rss_mb, rss, descriptors, db_per_message, .. }) = course else { continue };
@@ -142,6 +150,7 @@ mod tests {
             tally: Tally::default(),
             told_failed: 0,
             drain: Some(Duration::from_secs(3)),
+            awaiting: [0; 2],
             courses: [Some(course); 2],
             after: [usage; 2],
         }
@@ -163,7 +172,7 @@ mod tests {
         assert_eq!(unmet(|_| {}), "");
         assert_eq!(unmet(|report| report.tally.lost = 2), "2 lost, 0 duplicated, 0 phantom, 0 torn");
         assert_eq!(unmet(|report| report.told_failed = 1), "1 messages failed");
-        assert_eq!(unmet(|report| report.drain = None), "the outboxes did not empty");
+        assert_eq!(unmet(|report| report.drain = None), "the outboxes did not drain");
         let leak = Some(Trend { per_hour: 2.0, low: 1.5, high: 2.5, samples: 30 });
         assert_eq!(unmet(|report| first(report).rss = leak), "anna: memory grows by 1.50 MB an hour or more");
         assert_eq!(unmet(|report| report.after[1].descriptors = 50), "bert: 50 descriptors, 28 at first");
