@@ -13,7 +13,7 @@ pub struct RelayStatus {
     pub own: bool,
     /// `config` or `added`; for a peer's relay `route`.
     pub origin: String,
-    /// `connecting connected authenticating ready waiting blocked`.
+    /// `connecting connected authenticating limited ready deaf waiting`. Deaf: it takes messages for us and does not bring them.
     pub state: String,
     /// Since when.
     pub since: String,

@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Resend,
     /// Something in the outbox may go to this relay.
     Pump(RelayUrl),
+    /// A message to ourselves through this relay is due to leave, or to be back.
+    Canary(RelayUrl),
     /// A peer's relay is no longer needed.
     RouteIdle(RelayUrl),
     /// The goodbye took long enough.

@@ -36,6 +36,13 @@ pub enum Draft {
     },
     /// A direct message or protocol frame.
     Direct(DirectDraft),
+    /// A gift wrap to ourselves that relays may soon forget: does this relay bring it?
+    Canary {
+        /// The time of wrapping.
+        at: At,
+        /// When relays may forget it (NIP-40).
+        expires_at: At,
+    },
     /// The same rumor in a new gift wrap; the shell finds the rumor in the store.
     Rewrap {
         /// The message.

@@ -137,6 +137,8 @@ pub enum Body {
     Ping,
     /// Answers a ping.
     Pong,
+    /// A message to ourselves, to see whether a relay brings it.
+    Canary,
     /// The peer stored our message.
     Delivered(MessageId),
     /// The peer's agent acknowledged our message.

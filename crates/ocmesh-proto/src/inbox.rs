@@ -245,7 +245,7 @@ impl Mesh {
                     self.send_frame(author, envelope.form, DraftBody::Pong, PONG_TTL_MS);
                 }
             }
-            Body::Pong => {}
+            Body::Pong | Body::Canary => {}
             Body::Delivered(message) => self.receipt(message, author, false, facts.receipt_for.as_ref()),
             Body::Read(message) => self.receipt(message, author, true, facts.receipt_for.as_ref()),
         }

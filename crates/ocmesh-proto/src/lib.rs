@@ -4,6 +4,7 @@
 //! starts its effects, then sends its notices; effects answer later as inputs.
 
 mod agenda;
+mod canary;
 mod command;
 mod directory;
 mod draft;
@@ -32,6 +33,7 @@ mod step;
 pub mod time;
 mod verdict;
 
+pub use canary::Hearing;
 pub use draft::{DirectDraft, Draft, DraftBody, PresenceDraft, PresenceVehicle, Sealed, SignedEvent};
 pub use envelope::{Body, Chain, Envelope, ListPurpose, Opened, PeerStatus, Presence, Profile, RelayList};
 pub use filter::{Filter, Sub};

@@ -48,6 +48,8 @@ pub(crate) enum Job {
     Rewrap { message: MessageId, class: crate::ParcelClass },
     /// Presence, profile or a list.
     Announcement(Published),
+    /// A message to ourselves through this relay.
+    Canary(crate::RelayUrl),
 }
 
 impl Mesh {
@@ -132,6 +134,7 @@ impl Mesh {
                 Timer::Good => self.note_good_relays(),
                 Timer::Resend => self.resend_due(),
                 Timer::Pump(relay) => self.pump(&relay),
+                Timer::Canary(relay) => self.canary_due(&relay),
                 Timer::RouteIdle(relay) => self.close_idle_route(&relay),
                 Timer::Finish => self.finish(),
             }
@@ -155,6 +158,7 @@ impl Mesh {
                 }
             }
             Some(Job::Rewrap { message, class }) => self.rewrapped(message, class, sealed),
+            Some(Job::Canary(relay)) => self.canary_sealed(&relay, sealed),
             Some(Job::Announcement(published)) => {
                 if let Ok(sealed) = sealed {
                     self.announcement_sealed(published, sealed.event);
@@ -239,6 +243,9 @@ impl Mesh {
     fn event_opened(&mut self, relay: &crate::RelayUrl, opened: crate::Opened, facts: crate::Facts) {
         match opened {
             crate::Opened::Presence(presence) => self.presence_seen(relay, presence),
+            crate::Opened::Direct(envelope) if envelope.author == self.me && envelope.body == crate::Body::Canary => {
+                self.canary_came(relay, envelope.event_id);
+            }
             crate::Opened::Direct(envelope) => self.direct_received(relay, envelope, facts),
             crate::Opened::RelayList(list) => self.relay_list_seen(list),
             crate::Opened::Profile(profile) => self.profile_seen(profile),

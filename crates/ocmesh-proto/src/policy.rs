@@ -36,6 +36,8 @@ pub struct Policy {
     pub message_ttl_ms: u64,
     /// What strangers may do.
     pub inbox: InboxPolicy,
+    /// About how often a message to ourselves goes through each inbox relay, in milliseconds: from half of this to twice of it.
+    pub inbox_check_interval_ms: u64,
     /// Dial relays with private addresses that a peer named. Off unless the owner wrote it.
     pub private_relays: bool,
 }
@@ -57,6 +59,7 @@ impl Default for Policy {
             encryption: EncryptionPolicy::Auto,
             message_ttl_ms: 7 * DAY,
             inbox: InboxPolicy::Open,
+            inbox_check_interval_ms: 30 * MINUTE,
             private_relays: false,
         }
     }

@@ -169,6 +169,11 @@ pub enum Effect {
         /// Which.
         relay: RelayUrl,
     },
+    /// Answer the relay's last NIP-42 challenge once more. Nothing where it never asked.
+    SignInAgain {
+        /// Where.
+        relay: RelayUrl,
+    },
     /// Open a subscription, page its stored events past every cap, and report [`crate::Input::CaughtUp`].
     /// Replaces one of the same name. The engine keeps it open over reconnects.
     Subscribe {

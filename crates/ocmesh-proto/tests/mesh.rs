@@ -3,10 +3,14 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "mesh/canary.rs"]
+mod canary;
 #[path = "mesh/delivery.rs"]
 mod delivery;
 #[path = "mesh/disk.rs"]
 mod disk;
+#[path = "mesh/relay.rs"]
+mod relay;
 #[path = "mesh/strangers.rs"]
 mod strangers;
 #[path = "mesh/world.rs"]
@@ -113,7 +117,8 @@ fn a_stranger_gets_no_receipt_until_it_is_accepted() {
 fn a_peer_that_never_answers_is_not_handshaked_and_gets_three_hellos_days_apart() {
     let mut world = World::new(&[A]);
     world.add("ada", &[A]);
-    for day in 0..8u64 {
+    // Scans are jittered, so each of the pauses of one, two and three days may end a presence later.
+    for day in 0..12u64 {
         let at = world.now;
         announce(&mut world, presence_of(99, at));
         world.pass(MINUTE * 5);

@@ -114,6 +114,16 @@ impl Auth {
         };
     }
 
+    /// The challenge that was answered last is to be answered once more: the relay may have forgotten us.
+    pub(crate) fn again(&mut self, now: Instant) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Quiet) {
+            Stage::Unconfirmed { challenge, .. } | Stage::Done { challenge } | Stage::Refused { challenge } => {
+                Stage::Owed { challenge, at: now }
+            }
+            other => other,
+        };
+    }
+
     /// Answers a challenge that is due, or gives up on a relay that does not say OK.
     pub(crate) fn advance(
         &mut self,
@@ -306,5 +316,27 @@ mod tests {
         let id = event_id.clone();
         assert_eq!(auth.answered(&id, true, "", late), Some(Move::Succeeded));
         assert_eq!(auth.state(), AuthState::Done);
+    }
+
+    #[test]
+    fn the_last_challenge_can_be_answered_once_more_within_the_allowance() {
+        let (tuning, signer, now) = (Tuning::default(), Counting(AtomicU32::new(0)), Instant::now());
+        let mut allowance = Allowance::new(&tuning, now);
+        let mut auth = Auth::new();
+        auth.again(now);
+        assert_eq!(auth.advance(now, "r", &signer, &mut allowance, &tuning), None, "the relay never asked");
+        auth.challenged("c", now);
+        auth.advance(now, "r", &signer, &mut allowance, &tuning);
+        auth.again(now);
+        assert_eq!(auth.advance(now, "r", &signer, &mut allowance, &tuning), None, "an answer is on its way");
+        assert_eq!(auth.answered(&"0".repeat(64), true, "", now), Some(Move::Succeeded));
+        for _ in 0..10 {
+            auth.again(now);
+            auth.advance(now, "r", &signer, &mut allowance, &tuning);
+            let id = format!("{:064x}", signer.0.load(Ordering::Relaxed) - 1);
+            auth.answered(&id, true, "", now);
+        }
+        assert_eq!(signer.0.load(Ordering::Relaxed), 3, "no way around the allowance");
+        assert!(auth.is_done(), "it knows us all the while");
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Papers {
     pub(crate) open: bool,
     /// The host woke up, or its network changed.
     pub(crate) woken: bool,
+    /// The last challenge is to be answered once more.
+    pub(crate) sign_in_again: bool,
 }
 
 /// Shared by the pool, which writes, and one connection, which reads.
@@ -43,7 +45,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(options: ConnectOptions) -> Self {
-        let papers = Papers { options, wishes: BTreeMap::new(), lanes: Lanes::default(), open: false, woken: false };
+        let papers = Papers { options, wishes: BTreeMap::new(), lanes: Lanes::default(), open: false, woken: false, sign_in_again: false };
         Self { papers: Mutex::new(papers), bell: Notify::new() }
     }
 
@@ -65,6 +67,16 @@ impl Desk {
     pub(crate) fn wake(&self) {
         self.papers().woken = true;
         self.bell.notify_one();
+    }
+
+    pub(crate) fn sign_in_again(&self) {
+        self.papers().sign_in_again = true;
+        self.bell.notify_one();
+    }
+
+    /// Takes the wish to sign in again.
+    pub(crate) fn is_to_sign_in_again(&self) -> bool {
+        std::mem::take(&mut self.papers().sign_in_again)
     }
 
     /// Takes the wishes, and whether a wake-up came.

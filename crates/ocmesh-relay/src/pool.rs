@@ -207,6 +207,13 @@ impl Pool {
         }
     }
 
+    /// Answers the relay's last challenge once more, within the allowance of signatures. Nothing where the relay never asked, or is not open.
+    pub fn sign_in_again(&self, relay: &str) {
+        if let Some(known) = self.relays().by_url.get(relay) {
+            known.desk.sign_in_again();
+        }
+    }
+
     /// Closes a subscription.
     pub fn unsubscribe(&self, relay: &str, sub: &str) {
         if let Some(known) = self.relays().by_url.get(relay) {

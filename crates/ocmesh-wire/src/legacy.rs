@@ -7,6 +7,8 @@ use crate::presence::{VERSION_CHARS_MAX, features};
 
 /// Longest `type` shown, in characters; the known ones have at most 12.
 const TYPE_CHARS_MAX: usize = 48;
+/// The type of a message to ourselves that only asks whether a relay brings it. Nobody else sends or reads it.
+const CANARY_TYPE: &str = "ocmesh-canary";
 /// The types the Node agents have.
 const KNOWN_TYPES: [&str; 12] =
     ["text", "ping", "pong", "intro", "ocmesh-hello", "delivered", "read", "task", "result", "error", "profile", "file"];
@@ -20,6 +22,7 @@ pub(crate) fn read(content: String) -> Body {
         "text" => text("body").map(|body| Body::Text(body.to_owned())),
         "ping" => Some(Body::Ping),
         "pong" => Some(Body::Pong),
+        CANARY_TYPE => Some(Body::Canary),
         "intro" => Some(Body::Intro {
             name: text("name").and_then(|name| label::clean(name, NAME_CHARS_MAX)),
             capabilities: features(object.get("capabilities").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)),
@@ -71,4 +74,9 @@ pub(crate) fn write(body: &DraftBody, author: &PubKey, written_at: At, version: 
         DraftBody::Read(id) => json!({"type": "read", "msgId": id, "ts": ts, "v": v}),
     };
     (frame.to_string(), true)
+}
+
+/// The content of a canary.
+pub(crate) fn canary(at: At, version: &str) -> String {
+    json!({"type": CANARY_TYPE, "ts": at.0, "v": version}).to_string()
 }

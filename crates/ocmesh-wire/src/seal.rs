@@ -31,6 +31,7 @@ pub fn seal(keys: &Keys, version: &str, draft: &Draft, rumor: Option<&str>, now:
             Form::Nip44 => kind4::seal(keys, version, draft, Cipher::Nip44)?,
             Form::Nip04 => kind4::seal(keys, version, draft, Cipher::Nip04)?,
         },
+        Draft::Canary { at, expires_at } => nip17::canary(keys, version, *at, *expires_at)?,
         Draft::Rewrap { id, to, at } => {
             let rumor = rumor.ok_or(SealRefused("the stored rumor is missing"))?;
             nip17::rewrap(keys, *id, rumor, to, *at)?

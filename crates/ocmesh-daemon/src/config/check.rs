@@ -75,6 +75,8 @@ fn policy(from: &Keys<'_>) -> Result<Policy, ConfigError> {
         )?,
         message_ttl_ms: from.span("messages.ttl", 60, 30 * 24 * 60 * 60)?,
         inbox: from.word("inbox.policy", &[("open", InboxPolicy::Open), ("ask", InboxPolicy::Ask), ("closed", InboxPolicy::Closed)])?,
+        // Twice of it is at most an hour, as promised; less than ten seconds no relay would bear.
+        inbox_check_interval_ms: from.span("inbox.check_interval", 10, 30 * 60)?,
         private_relays: from.switch("discovery.private_relays")?,
     })
 }

@@ -74,6 +74,7 @@ fn every_key_can_be_set_from_the_environment_and_changes_something() {
         ("messages.encryption", "nip04"),
         ("messages.ttl", "1d"),
         ("inbox.policy", "ask"),
+        ("inbox.check_interval", "10s"),
         ("log.level", "error"),
         ("log.keep_days", "1"),
         ("log.keep_mb", "1"),

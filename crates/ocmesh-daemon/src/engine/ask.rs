@@ -152,7 +152,7 @@ pub struct RelayView {
     pub own: bool,
     /// `config` or `added` (own relays).
     pub origin: &'static str,
-    /// `connecting connected authenticating ready waiting blocked`.
+    /// `connecting connected authenticating limited ready deaf waiting`.
     pub state: String,
     /// Since when.
     pub since: At,
@@ -164,6 +164,8 @@ pub struct RelayView {
     pub is_inbox: bool,
     /// Up to when everything stored here was seen.
     pub good_at: Option<At>,
+    /// It takes messages for us and does not bring them, whether it is connected right now or not.
+    pub is_deaf: bool,
     /// Why it is not used for something, calmly ("asks for payment").
     pub note: Option<String>,
 }

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ocmesh_proto::{EventId, Input, Link, RelayInfo, RelayUrl, Sub, Verdict};
+use ocmesh_proto::{Body, EventId, Input, Link, Opened, RelayInfo, RelayUrl, Sub, Verdict};
 use ocmesh_relay::{PoolEvent, PublishOutcome};
 use ocmesh_wire::Keys;
 use tokio::sync::mpsc;
 
-use super::recent::Recent;
+use super::recent::{Recent, at_relay};
 use crate::clock::Clock;
 
 /// Turns pool events into inputs, on a thread of its own: verification is the daemon's main use of the processor.
@@ -80,13 +80,18 @@ impl Ingest {
 
     fn open(&self, relay: &str, json: &str, claimed_id: &str) -> Option<Input> {
         let id: EventId = claimed_id.parse().ok()?;
-        if self.recent().contains(id.as_bytes()) {
-            return None;
+        let here = at_relay(id.as_bytes(), relay);
+        {
+            let recent = self.recent();
+            if recent.contains(id.as_bytes()) || recent.contains(&here) {
+                return None;
+            }
         }
         match ocmesh_wire::open(&self.keys, json, self.clock.now()) {
             Ok(opened) => {
                 // The id was recomputed from the content inside `open`, so it is the claimed one.
-                self.recent().insert(*id.as_bytes());
+                // A canary counts from the one relay it went through, and another may pass it on first.
+                self.recent().insert(if is_canary(&opened) { here } else { *id.as_bytes() });
                 Some(Input::EventOpened { relay: url(relay)?, opened, facts: ocmesh_proto::Facts::default() })
             }
             Err(error) => {
@@ -104,6 +109,10 @@ impl Ingest {
         // A poisoned set is still a set of verified ids.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_canary(opened: &Opened) -> bool {
+    matches!(opened, Opened::Direct(envelope) if envelope.body == Body::Canary)
 }
 
 /// The first digits of an id: enough to find it in a log.

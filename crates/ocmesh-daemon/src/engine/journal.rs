@@ -2,6 +2,8 @@
 
 use ocmesh_proto::{Mesh, Notice, PeerChange};
 
+use super::ask::View;
+
 /// Writes one notice to the log.
 pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
     match notice {
@@ -29,5 +31,17 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
         Notice::MessageRead { id } => tracing::debug!(%id, "message acknowledged"),
         Notice::RelayChanged { relay } => tracing::debug!(%relay, "relay changed"),
         Notice::OwnChanged => tracing::info!("own profile changed"),
+    }
+}
+
+/// Writes what is different about our relays, once.
+pub(crate) fn compare(before: &View, after: &View) {
+    for relay in after.relays.iter().filter(|relay| relay.own) {
+        let was = before.relays.iter().find(|known| known.url == relay.url).is_some_and(|known| known.is_deaf);
+        match (was, relay.is_deaf) {
+            (false, true) => tracing::warn!(relay = %relay.url, "relay is deaf: it takes messages for us and does not bring them"),
+            (true, false) => tracing::info!(relay = %relay.url, "relay is not deaf any more"),
+            _ => {}
+        }
     }
 }

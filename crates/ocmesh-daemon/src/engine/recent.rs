@@ -2,9 +2,19 @@
 
 use std::{
     collections::HashSet,
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
     mem,
 };
+
+/// The id of an event at one relay, for events that are looked at wherever they come from.
+pub(crate) fn at_relay(id: &[u8; 32], relay: &str) -> [u8; 32] {
+    let mut hasher = DefaultHasher::new();
+    (id, relay).hash(&mut hasher);
+    let mark = hasher.finish().to_be_bytes();
+    let mut bytes = *id;
+    bytes.iter_mut().zip(mark).for_each(|(byte, mark)| *byte ^= mark);
+    bytes
+}
 
 /// Ids kept in each of the two generations: a day of a busy mesh's presence. Both together take 1.2 MB, once and for all: a table that
 /// grows and is thrown away again and again would leave the process a little larger each time.
@@ -71,5 +81,13 @@ mod tests {
         assert_eq!(recent.young.capacity() + recent.old.capacity(), room, "its memory is taken once");
         recent.clear();
         assert!(!recent.contains(&id(GENERATION_IDS_MAX * 3 - 1)));
+    }
+
+    #[test]
+    fn an_event_at_one_relay_is_not_the_one_at_another() {
+        let id = [7; 32];
+        assert_eq!(at_relay(&id, "wss://a"), at_relay(&id, "wss://a"));
+        assert_ne!(at_relay(&id, "wss://a"), at_relay(&id, "wss://b"));
+        assert_ne!(at_relay(&id, "wss://a"), id);
     }
 }

@@ -306,6 +306,7 @@ impl MeshTask {
                 self.pool.connect(relay.as_str(), ConnectOptions { private_ok, auth: true });
             }
             Effect::Disconnect { relay } => self.pool.disconnect(relay.as_str()),
+            Effect::SignInAgain { relay } => self.pool.sign_in_again(relay.as_str()),
             Effect::Subscribe { relay, sub, filters, live } => {
                 let filters = filters.iter().map(ocmesh_wire::filter_json).collect();
                 self.pool.subscribe(relay.as_str(), &sub.to_string(), filters, live);
@@ -347,7 +348,9 @@ impl MeshTask {
     }
 
     fn show(&self) {
-        self.view.send_replace(Arc::new(view::of(&self.mesh, &self.pool, self.failed_messages, None)));
+        let view = Arc::new(view::of(&self.mesh, &self.pool, self.failed_messages, None));
+        let before = self.view.send_replace(Arc::clone(&view));
+        journal::compare(&before, &view);
     }
 
     fn prune_when_due(&mut self) {

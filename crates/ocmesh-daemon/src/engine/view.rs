@@ -2,7 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use ocmesh_proto::{At, Mesh, RelayStanding, RelayUrl};
+use ocmesh_proto::{At, Hearing, Mesh, RelayStanding, RelayUrl};
 use ocmesh_relay::{AuthState, LinkState, Pool, RelayStatus};
 
 use super::ask::{RelayView, View};
@@ -49,6 +49,7 @@ fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus) -> RelayV
         origin: standing.origin.map_or("route", |origin| origin.as_str()),
         state: state(standing, &status).to_owned(),
         since: At(since),
+        is_deaf: matches!(standing.hearing, Hearing::Deaf { .. }),
         note: note(standing, &status),
         last_error: status.last_error,
         latency_ms: status.latency_ms,
@@ -63,6 +64,7 @@ fn state(standing: &RelayStanding, status: &RelayStatus) -> &'static str {
         (LinkState::Waiting, _) => "waiting",
         (LinkState::Open, AuthState::Challenged) if standing.refused_inbox.is_some() => "authenticating",
         (LinkState::Open, _) if standing.refused_inbox.is_some() => "limited",
+        (LinkState::Open, _) if matches!(standing.hearing, Hearing::Deaf { .. }) => "deaf",
         (LinkState::Open, _) if standing.own && standing.good_at.is_some() => "ready",
         (LinkState::Open, _) => "connected",
     }
@@ -75,6 +77,18 @@ fn note(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
     }
     if let Some(said) = &standing.refused_inbox {
         return Some(format!("it does not serve our messages ({said}); the other relays do"));
+    }
+    match &standing.hearing {
+        Hearing::Deaf { .. } => {
+            let what = "it takes messages for us and does not bring them; others are told to write to the other relays, and it is tried again \
+                        every hour. If it stays so, remove it: ocmesh relays remove";
+            return Some(what.to_owned());
+        }
+        Hearing::Doubtful => return Some("a message to ourselves did not come back; it is tried again".to_owned()),
+        Hearing::Unchecked { said } => {
+            return Some(format!("whether it brings our messages could not be checked ({said}); nothing says that it does not"));
+        }
+        Hearing::Untried | Hearing::Good { .. } => {}
     }
     let asks_payment = standing.info.payment_required && status.state != LinkState::Open;
     asks_payment.then(|| "it asks its users for a payment; everything else goes on without it".to_owned())

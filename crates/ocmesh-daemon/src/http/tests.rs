@@ -244,6 +244,7 @@ fn relay(url: &str, state: &str) -> RelayView {
         latency_ms: Some(12),
         is_inbox: true,
         good_at: Some(NOW),
+        is_deaf: state == "deaf",
         note: None,
     }
 }

@@ -147,7 +147,7 @@ impl Mesh {
     }
 
     pub(crate) fn publish_answered(&mut self, url: &RelayUrl, event: EventId, verdict: Verdict, said: String) {
-        if self.announcement_answered(url, event, verdict) {
+        if self.announcement_answered(url, event, verdict) || self.canary_answered(url, event, verdict, &said) {
             return;
         }
         let now = self.now;

@@ -6,50 +6,16 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Filter, Form, Input, Link,
+    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Form, Input, Link,
     ListPurpose, Mesh, MessageId, MessageRecord, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal, RelayInfo,
-    RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Sub, Verdict, kind,
+    RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Verdict, kind,
 };
 
-use super::disk::{Disk, inbound};
-
-/// What a relay does with an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Temper {
-    Honest,
-    Refuses,
-    RateLimits,
-    /// Finds the date of everything impossible.
-    Dates,
-    Silent,
-    /// Answers nothing, and nobody gives up on it.
-    Mute,
-    /// Says OK and forgets.
-    Lies,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct FakeEvent {
-    pub(crate) id: EventId,
-    pub(crate) kind: u16,
-    pub(crate) author: PubKey,
-    pub(crate) created_at: At,
-    pub(crate) tags: Vec<(char, String)>,
-    pub(crate) opened: Opened,
-}
-
-#[derive(Default)]
-pub(crate) struct FakeRelay {
-    /// What it has now.
-    pub(crate) events: Vec<EventId>,
-    /// Everything it ever accepted.
-    pub(crate) taken: Vec<EventId>,
-    pub(crate) subs: BTreeMap<(usize, Sub), (Vec<Filter>, bool)>,
-    pub(crate) down: bool,
-    pub(crate) temper: BTreeMap<u16, Temper>,
-    /// Events it took and did not answer.
-    pub(crate) unanswered: Vec<EventId>,
-}
+pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
+use super::{
+    disk::{Disk, inbound},
+    relay::matches_filter,
+};
 
 pub(crate) struct Node {
     pub(crate) me: PubKey,
@@ -268,6 +234,10 @@ impl World {
         match effect {
             Effect::Connect { relay, .. } => {
                 self.nodes[index].connected.insert(relay.clone());
+                if let Some(known) = self.relays.get_mut(&relay) {
+                    known.dialled += 1;
+                    known.heals(Ears::UntilConnected);
+                }
                 let link = match self.relays.get(&relay) {
                     Some(known) if !known.down => Link::Open,
                     _ => Link::Down { why: "refused".to_owned() },
@@ -284,11 +254,19 @@ impl World {
                     known.subs.retain(|(node, _), _| *node != index);
                 }
             }
+            Effect::SignInAgain { relay } => {
+                let known = self.relays.get_mut(&relay).unwrap();
+                known.signed_in_again += 1;
+                known.heals(Ears::UntilSignedIn);
+            }
             Effect::Subscribe { relay, sub, filters, live } => {
+                self.relays.get_mut(&relay).unwrap().heals(Ears::UntilSubscribed);
+                let filtered = self.relays[&relay].ears == Ears::Filters;
                 let stored: Vec<EventId> = self.relays[&relay]
                     .events
                     .iter()
                     .filter(|id| filters.iter().any(|filter| matches_filter(filter, &self.events[id])))
+                    .filter(|id| !(filtered && self.relays[&relay].is_deaf_to(self.events[id].kind)))
                     .copied()
                     .collect();
                 if live {
@@ -345,6 +323,7 @@ impl World {
                 .subs
                 .iter()
                 .filter(|(_, (filters, _))| filters.iter().any(|filter| matches_filter(filter, &fake)))
+                .filter(|_| !self.relays[&relay].is_deaf_to(kind))
                 .map(|((node, _), _)| *node)
                 .collect();
             for node in listeners {
@@ -366,6 +345,28 @@ impl World {
                 let rumor = (draft.form == Form::Nip17).then(|| Arc::from("rumor"));
                 let id = if draft.form == Form::Nip17 { message_id } else { event.id };
                 Sealed { message_id: id, event, own_copy, rumor, chain: draft.chain }
+            }
+            Draft::Canary { .. } => {
+                let id = self.fresh_id();
+                let envelope = Envelope {
+                    id,
+                    event_id: id,
+                    author: me,
+                    recipient: me,
+                    form: Form::Nip17,
+                    written_at: now,
+                    reply_to: None,
+                    subject: None,
+                    chain: None,
+                    body: Body::Canary,
+                };
+                let (created_at, tags) = (now.minus(2 * 86_400_000 - 1_000), vec![('p', me.to_hex())]);
+                self.events.insert(
+                    id,
+                    FakeEvent { id, kind: kind::GIFT_WRAP, author: key(255), created_at, tags, opened: Opened::Direct(envelope) },
+                );
+                let event = SignedEvent { id, kind: kind::GIFT_WRAP, json: Arc::from("{}") };
+                Sealed { message_id: id, event, own_copy: None, rumor: None, chain: None }
             }
             Draft::Rewrap { id, to, .. } => {
                 let event = self.wrap(id, to);
@@ -452,14 +453,4 @@ impl World {
     pub(crate) fn peer(&self, index: usize, other: usize) -> Option<&PeerRecord> {
         self.nodes[index].disk.peers.get(&self.nodes[other].me)
     }
-}
-
-pub(crate) fn matches_filter(filter: &Filter, event: &FakeEvent) -> bool {
-    let tag = |letter: &char, values: &Vec<String>| event.tags.iter().any(|(l, v)| l == letter && values.contains(v));
-    (filter.ids.is_empty() || filter.ids.contains(&event.id))
-        && (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
-        && (filter.authors.is_empty() || filter.authors.contains(&event.author))
-        && filter.tags.iter().all(|(letter, values)| tag(letter, values))
-        && filter.since.is_none_or(|since| event.created_at >= since)
-        && filter.until.is_none_or(|until| event.created_at <= until)
 }

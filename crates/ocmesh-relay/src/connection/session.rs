@@ -227,6 +227,9 @@ impl<'a> Session<'a> {
     fn collect(&mut self) {
         let (wishes, woken) = self.link.desk.collect();
         let (now, mut outs) = (Instant::now(), Vec::new());
+        if self.link.desk.is_to_sign_in_again() {
+            self.auth.again(now);
+        }
         for (name, wanted) in wishes {
             self.memory.subscriptions.wish(name, wanted, now, &mut outs);
         }

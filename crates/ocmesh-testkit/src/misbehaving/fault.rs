@@ -71,6 +71,8 @@ pub enum Fault {
     },
     /// R11: direct messages (kinds 4 and 1059) are left out in silence when a REQ asks for other kinds too.
     SilentDmFilter,
+    /// R11: direct messages (kinds 4 and 1059) are taken, said OK to, and never shown to anybody, live or stored.
+    SilentDms,
     /// R12: before every event a copy with a signature that is wrong.
     BadSignature,
     /// R12: before every event a copy under an id that is wrong.

@@ -28,6 +28,7 @@ impl Link {
         let mut times = 1;
         for fault in faults.iter() {
             match fault {
+                Fault::SilentDms if matches!(event.get("kind").and_then(Value::as_u64), Some(4 | 1059)) => return Ok(()),
                 Fault::WithholdEvery(every) if self.shared.withheld.is(id, *every) => return Ok(()),
                 Fault::Replay { times: more } => times += more,
                 _ => {}

@@ -76,6 +76,7 @@ pub(super) struct Agent {
     pub(super) connections: BTreeMap<usize, Connection>,
     /// Ids of events that were verified lately.
     pub(super) recent: BTreeSet<EventId>,
+    pub(super) recent_canaries: BTreeSet<(usize, EventId)>,
     pub(super) working: bool,
     pub(super) tick: u64,
     /// Until then its disk takes nothing.
@@ -101,6 +102,7 @@ impl Agent {
             next_command: 0,
             connections: BTreeMap::new(),
             recent: BTreeSet::new(),
+            recent_canaries: BTreeSet::new(),
             working: false,
             tick: 0,
             disk_bad_until: At(0),
@@ -176,6 +178,7 @@ impl World {
         agent.inbox.clear();
         agent.connections.clear();
         agent.recent.clear();
+        agent.recent_canaries.clear();
         agent.generation += 1;
         let asked: Vec<u64> = agent.asks.drain(..).map(|(call, _)| call).collect();
         let waiting = std::mem::take(&mut agent.waiting);

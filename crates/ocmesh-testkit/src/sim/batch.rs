@@ -239,6 +239,8 @@ impl World {
             Effect::Connect { relay, .. } => self.connect(a, &relay),
             Effect::Disconnect { relay } => self.disconnect(a, &relay),
             Effect::Subscribe { relay, sub, filters, live } => self.subscribe(a, &relay, sub, filters, live),
+            // Simulated relays forget nobody.
+            Effect::SignInAgain { .. } => {}
             Effect::Unsubscribe { relay, sub } => self.unsubscribe(a, &relay, sub),
             Effect::Publish { relay, event, json, lane } => self.publish(a, &relay, event, json.is_some(), lane),
             Effect::Finish => self.finished(a),

@@ -266,9 +266,13 @@ impl World {
         let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open && !c.dead && c.epoch == epoch) else { return };
         match down {
             Down::Event(event) => {
-                if let Some(opened) = self.wire.event(event).map(|event| event.opened.clone())
-                    && self.agents[a].recent.insert(event)
-                {
+                let Some(wired) = self.wire.event(event).map(Arc::clone) else { return };
+                let agent = &mut self.agents[a];
+                let in_time = wired.expires_at.is_none_or(|at| at.secs() >= agent.clock(self.now).secs());
+                // A canary counts from the one relay it went through, and another may pass it on first.
+                let is_new = if wired.is_canary() { agent.recent_canaries.insert((r, event)) } else { agent.recent.insert(event) };
+                if in_time && is_new {
+                    let opened = wired.opened.clone();
                     self.push(a, Input::EventOpened { relay, opened, facts: ocmesh_proto::Facts::default() });
                 }
             }

@@ -302,7 +302,7 @@ impl World {
             let own = agent.mesh.as_ref().map(Mesh::own_relays).unwrap_or_default();
             for relay in self.relays.iter().filter(|relay| own.contains(&relay.url)) {
                 let events = relay.kept_for(agent.me).iter().filter_map(|id| self.wire.event(*id));
-                let missed = events.filter(|event| {
+                let missed = events.filter(|event| !event.is_canary() && !relay.kept_back.contains(&event.id)).filter(|event| {
                     let known = event.message().is_some_and(|message| agent.disk.messages.contains_key(&message));
                     // A wrap is remembered by its own id, a kind 4 event by the message's, which is the same.
                     !(agent.disk.has_seen(event.id) || known && event.message() == Some(event.id))

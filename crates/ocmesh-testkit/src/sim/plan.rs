@@ -25,6 +25,8 @@ pub(super) enum Trouble {
     CutOff { a: usize, r: usize, for_ms: u64 },
     /// A relay closes every subscription of one agent for a while.
     Shunned { a: usize, r: usize, for_ms: u64 },
+    /// A relay takes every direct message, says OK, and brings none of them live for a while.
+    Deaf { r: usize, for_ms: u64 },
     /// One connection breaks.
     Dropped { a: usize, r: usize },
     /// A relay closes every subscription it has.
@@ -132,7 +134,8 @@ impl Plan {
             20..=34 => Trouble::CutOff { a, r, for_ms },
             35..=44 => Trouble::Dropped { a, r },
             45..=49 => Trouble::Shunned { a, r, for_ms },
-            50..=59 => Trouble::ClosesAll { r },
+            50..=54 => Trouble::Deaf { r, for_ms },
+            55..=59 => Trouble::ClosesAll { r },
             60..=74 => Trouble::Killed { a, for_ms },
             75..=82 => Trouble::Asleep { a, for_ms },
             83..=91 => Trouble::DiskBad { a, for_ms: for_ms.min(HOUR) },

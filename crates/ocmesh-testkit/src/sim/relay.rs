@@ -52,6 +52,10 @@ pub(super) struct Relay {
     pub(super) url: RelayUrl,
     pub(super) habits: Habits,
     pub(super) down: bool,
+    /// Brings no direct message live.
+    pub(super) deaf: bool,
+    /// What it kept back so: between two canaries nobody can know of it, and only the next catch-up, or the sender's next try, brings it.
+    pub(super) kept_back: BTreeSet<EventId>,
     /// Agents that cannot reach it.
     pub(super) cut_off: BTreeSet<usize>,
     /// Agents whose every subscription it closes.
@@ -71,6 +75,8 @@ impl Relay {
             url,
             habits,
             down: false,
+            deaf: false,
+            kept_back: BTreeSet::new(),
             cut_off: BTreeSet::new(),
             shuns: BTreeSet::new(),
             direct: BTreeMap::new(),

@@ -129,6 +129,10 @@ impl World {
         {
             self.ledger.kept.insert((r, message));
         }
+        if self.relays[r].deaf && event.is_direct() {
+            self.relays[r].kept_back.insert(id);
+            return;
+        }
         for a in 0..self.agents.len() {
             if !self.relays[r].reaches(a) {
                 continue;

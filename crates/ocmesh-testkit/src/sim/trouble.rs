@@ -47,6 +47,10 @@ impl World {
                 self.close_all(r);
                 self.queue.push(self.now.plus(for_ms), Happening::Relief(trouble));
             }
+            Trouble::Deaf { r, for_ms } => {
+                self.relays[r].deaf = true;
+                self.queue.push(self.now.plus(for_ms), Happening::Relief(trouble));
+            }
             Trouble::Dropped { a, r } => self.lose(a, r),
             Trouble::ClosesAll { r } => self.close_all(r),
             Trouble::Killed { a, for_ms } => {
@@ -84,6 +88,7 @@ impl World {
             Trouble::Shunned { a, r, .. } => {
                 self.relays[r].shuns.remove(&a);
             }
+            Trouble::Deaf { r, .. } => self.relays[r].deaf = false,
             _ => {}
         }
     }
@@ -163,6 +168,7 @@ impl World {
             self.relays[r].down = false;
             self.relays[r].cut_off.clear();
             self.relays[r].shuns.clear();
+            self.relays[r].deaf = false;
             self.redial(r);
         }
         for a in 0..self.agents.len() {

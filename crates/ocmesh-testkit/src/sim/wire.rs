@@ -29,6 +29,11 @@ impl WireEvent {
         self.to.is_some()
     }
 
+    /// It asks a relay whether it brings what it takes, and carries nothing.
+    pub(super) const fn is_canary(&self) -> bool {
+        matches!(&self.opened, Opened::Direct(Envelope { body: Body::Canary, .. }))
+    }
+
     /// The message or frame it carries.
     pub(super) const fn message(&self) -> Option<MessageId> {
         match &self.opened {
@@ -107,6 +112,7 @@ impl Wire {
         let announced = |event: SignedEvent| Sealed { message_id: event.id, event, own_copy: None, rumor: None, chain: None };
         Ok(match draft {
             Draft::Direct(draft) => self.direct(me, draft, now),
+            Draft::Canary { at, expires_at } => announced(self.canary(me, at, expires_at)),
             Draft::Rewrap { id, to, at } => {
                 if !has_rumor {
                     return Err(SealRefused("the rumor is gone"));
@@ -185,17 +191,35 @@ impl Wire {
             chain: Some(chain),
             body,
         });
-        Some(self.enclose(event_id, to, opened, now))
+        Some(self.enclose(event_id, to, opened, now, None))
     }
 
-    fn enclose(&mut self, id: EventId, to: PubKey, opened: Opened, now: At) -> SignedEvent {
+    /// A wrap to ourselves that relays may soon forget.
+    fn canary(&mut self, me: PubKey, at: At, expires_at: At) -> SignedEvent {
+        let (id, event_id) = (self.fresh_id(), self.fresh_id());
+        let envelope = Envelope {
+            id,
+            event_id,
+            author: me,
+            recipient: me,
+            form: Form::Nip17,
+            written_at: At::from_secs(at.secs()),
+            reply_to: None,
+            subject: None,
+            chain: None,
+            body: Body::Canary,
+        };
+        self.enclose(event_id, me, Opened::Direct(envelope), at, Some(expires_at))
+    }
+
+    fn enclose(&mut self, id: EventId, to: PubKey, opened: Opened, now: At, expires_at: Option<At>) -> SignedEvent {
         let author = opened.author();
         let nip17 = matches!(&opened, Opened::Direct(envelope) if envelope.form == Form::Nip17);
         let back_ms = if nip17 { self.dice.below(2 * DAY / SECOND) * SECOND } else { 0 };
         let signer = if nip17 { PubKey::from_bytes(self.fresh()) } else { author };
         let kind = if nip17 { kind::GIFT_WRAP } else { kind::LEGACY_DIRECT };
         let created_at = At::from_secs(now.minus(back_ms).secs());
-        self.publishable(WireEvent { id, kind, author: signer, to: Some((to, to.to_hex())), created_at, expires_at: None, opened })
+        self.publishable(WireEvent { id, kind, author: signer, to: Some((to, to.to_hex())), created_at, expires_at, opened })
     }
 
     /// A frame of somebody who runs no core of ours.
@@ -209,6 +233,6 @@ impl Wire {
             self.rumors.insert(id, Rumor { author, draft, chain: Chain { id, hops: 0 } });
         }
         let envelope = Envelope { id, event_id, author, recipient: to, form, written_at, reply_to, subject, chain, body };
-        self.enclose(event_id, to, Opened::Direct(envelope), now).id
+        self.enclose(event_id, to, Opened::Direct(envelope), now, None).id
     }
 }

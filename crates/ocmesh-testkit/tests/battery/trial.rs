@@ -46,7 +46,12 @@ impl Trial {
 
     /// Two daemons, each on its own relays, that need not know each other yet.
     pub(crate) async fn start<S: AsRef<str>>(annas: &[S], berts: &[S]) -> Result<Self> {
-        let (anna, bert) = tokio::try_join!(Agent::start(quick("anna", annas)), Agent::start(quick("bert", berts)))?;
+        Self::built(quick("anna", annas), quick("bert", berts)).await
+    }
+
+    /// Two daemons as they are built.
+    pub(crate) async fn built(anna: TestDaemonBuilder, bert: TestDaemonBuilder) -> Result<Self> {
+        let (anna, bert) = tokio::try_join!(Agent::start(anna), Agent::start(bert))?;
         Ok(Self::of(anna, bert))
     }
 

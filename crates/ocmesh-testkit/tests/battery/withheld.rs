@@ -1,10 +1,82 @@
-//! What a relay keeps back in silence: R11 (kinds left out of mixed filters) and R17 (one message of so many).
+//! What a relay keeps back in silence: R11 (kinds left out of mixed filters, or every direct message) and R17 (one message of so many).
 
-use anyhow::{Result, ensure};
-use ocmesh_testkit::{Fault, MisbehavingRelay, wait::PATIENCE};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use ocmesh_testkit::{
+    Fault, MisbehavingRelay,
+    wait::{self, PATIENCE},
+};
 use serde_json::Value;
 
-use crate::trial::{HEALED_MAX, Trial, beside_an_honest_one};
+use crate::trial::{HEALED_MAX, Trial, beside_an_honest_one, quick};
+
+/// A check every 5 to 20 s, then 30 s for it to come back, alone and after each of three more chances, on a busy machine.
+const FOUND_DEAF_MAX: Duration = Duration::from_secs(240);
+
+/// The relays in the newest list of inbox relays that an agent published at this relay.
+fn inbox_list(relay: &MisbehavingRelay, pubkey: &str) -> Vec<String> {
+    let mut lists = relay.events_of_kind(10_050);
+    lists.retain(|list| list["pubkey"] == pubkey);
+    lists.sort_by_key(|list| list["created_at"].as_u64());
+    let tags = lists.last().and_then(|list| list["tags"].as_array().cloned()).unwrap_or_default();
+    tags.iter().filter(|tag| tag[0] == "relay").filter_map(|tag| tag[1].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn r11_a_relay_that_filters_everything_in_silence_is_noticed() -> Result<()> {
+    let (bad, good) = (MisbehavingRelay::start().await?, MisbehavingRelay::start().await?);
+    let urls = [bad.url(), good.url()];
+    let often = |name| quick(name, &urls).env("OCMESH_INBOX_CHECK_INTERVAL", "10s");
+    let mut trial = Trial::built(often("anna"), often("bert")).await?;
+    tokio::try_join!(trial.anna.wait_for_peer(&trial.bert), trial.bert.wait_for_peer(&trial.anna))?;
+    for url in urls {
+        trial.until_state(&trial.bert, url, "ready", HEALED_MAX).await?;
+    }
+    trial.both_ways(2).await?;
+    trial.settles(PATIENCE).await?;
+    bad.set(Fault::SilentDms, true);
+    let began = Instant::now();
+    let deaf = trial.until_state(&trial.bert, bad.url(), "deaf", FOUND_DEAF_MAX).await?;
+    println!("deaf after {:?}", began.elapsed());
+    ensure!(!deaf.inbox, "it is no inbox relay any more: {deaf:?}");
+    ensure!(deaf.note.as_deref().is_some_and(|note| note.contains("does not bring them")), "{deaf:?}");
+    ensure!(trial.relay(&trial.bert, good.url()).await?.state == "ready", "the honest relay suffers");
+    wait::until("a list without it", HEALED_MAX, async || (inbox_list(&good, &trial.bert.pubkey) == [good.url()]).then_some(())).await?;
+    trial.both_ways(2).await?;
+    trial.settles(PATIENCE).await?;
+    // Nobody was shown a message to ourselves.
+    let all = trial.bert.daemon.client()?.messages(&ocmesh_api::MessagesQuery::default()).await?.items;
+    ensure!(all.iter().all(|message| message.content.starts_with("message ")), "{all:?}");
+    bad.lift_all();
+    let began = Instant::now();
+    trial.until_state(&trial.bert, bad.url(), "ready", FOUND_DEAF_MAX).await?;
+    println!("healed after {:?}", began.elapsed());
+    wait::until("a list with both", HEALED_MAX, async || (inbox_list(&good, &trial.bert.pubkey).len() == 2).then_some(())).await?;
+    // What it had for us meanwhile came, and came once.
+    trial.settles(HEALED_MAX).await?;
+    ensure!(Trial::log_lines(&trial.bert, "relay is deaf")? > 0 && Trial::log_lines(&trial.bert, "relay is not deaf any more")? > 0);
+    trial.is_sound().await
+}
+
+#[tokio::test]
+async fn r11_a_relay_that_takes_no_messages_of_ours_is_not_called_deaf() -> Result<()> {
+    let (picky, good) = (MisbehavingRelay::start().await?, MisbehavingRelay::start().await?);
+    let urls = [picky.url(), good.url()];
+    let often = |name| quick(name, &urls).env("OCMESH_INBOX_CHECK_INTERVAL", "10s");
+    let trial = Trial::built(often("anna"), often("bert")).await?;
+    trial.until_state(&trial.bert, picky.url(), "ready", HEALED_MAX).await?;
+    picky.set(Fault::OkFalse("blocked: members only".to_owned()), true);
+    let told = wait::until_ok("a word about it", FOUND_DEAF_MAX, async || {
+        let relay = trial.relay(&trial.bert, picky.url()).await?;
+        let note = relay.note.clone().context("no note")?;
+        ensure!(note.contains("could not be checked") && note.contains("members only"), "{note}");
+        Ok(relay)
+    });
+    let relay = told.await?;
+    ensure!(relay.state == "ready" && relay.inbox, "it is read all the same: {relay:?}");
+    Ok(())
+}
 
 #[tokio::test]
 async fn r11_direct_messages_have_reqs_of_their_own() -> Result<()> {

@@ -84,8 +84,8 @@ pub(crate) fn seal(keys: &Keys, version: &str, draft: &DirectDraft, now: At) -> 
     let tags = tags(draft, is_frame, chain)?;
     let rumor = Rumor::new(us, Template { created_at: draft.written_at.secs(), kind, tags, content });
     let (message_id, text) = rumor.into_text();
-    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now)?) } else { None };
-    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now)?, own_copy, rumor: Some(Arc::from(text)), chain })
+    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now, None)?) } else { None };
+    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now, None)?, own_copy, rumor: Some(Arc::from(text)), chain })
 }
 
 fn tags(draft: &DirectDraft, is_frame: bool, chain: Option<Chain>) -> Result<Tags, SealRefused> {
@@ -109,11 +109,22 @@ pub(crate) fn rewrap(keys: &Keys, id: MessageId, rumor: &str, to: &PubKey, now: 
     if parsed.checked_id().map_err(damaged)? != id || parsed.pubkey != keys.public() {
         return Err(SealRefused("the stored rumor belongs to another message"));
     }
-    Ok(Sealed { message_id: id, event: wrap(keys, rumor, to, now)?, own_copy: None, rumor: Some(Arc::from(rumor)), chain: None })
+    Ok(Sealed { message_id: id, event: wrap(keys, rumor, to, now, None)?, own_copy: None, rumor: Some(Arc::from(rumor)), chain: None })
+}
+
+/// A frame to ourselves, wrapped like any message; only that relays may forget it soon shows outside.
+pub(crate) fn canary(keys: &Keys, version: &str, at: At, expires_at: At) -> Result<Sealed, SealRefused> {
+    let us = keys.public();
+    let salt = format!("{:016x}", u64::from_le_bytes(random::bytes()?));
+    let tags = vec![tag(["p", &us.to_hex()]), tag(["app", APP]), tag(["salt", &salt])];
+    let content = legacy::canary(at, version);
+    let rumor = Rumor::new(us, Template { created_at: at.secs(), kind: kind::APP_RUMOR, tags, content });
+    let (message_id, text) = rumor.into_text();
+    Ok(Sealed { message_id, event: wrap(keys, &text, &us, at, Some(expires_at))?, own_copy: None, rumor: None, chain: None })
 }
 
 /// Seals and wraps, each dated on its own somewhere in the last two days; the wrap is signed by a key that is thrown away.
-fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At) -> Result<SignedEvent, SealRefused> {
+fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At, expires_at: Option<At>) -> Result<SignedEvent, SealRefused> {
     let seal = Template {
         created_at: random::hidden_secs(now.secs())?,
         kind: kind::SEAL,
@@ -121,10 +132,12 @@ fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At) -> Result<SignedEvent, S
         content: nip44::encrypt(keys, to, rumor)?,
     };
     let one_time = Keys::generate();
+    let mut tags = vec![tag(["p", &to.to_hex()])];
+    tags.extend(expires_at.map(|at| tag(["expiration", &at.secs().to_string()])));
     let wrap = Template {
         created_at: random::hidden_secs(now.secs())?,
         kind: kind::GIFT_WRAP,
-        tags: vec![tag(["p", &to.to_hex()])],
+        tags,
         content: nip44::encrypt(&one_time, to, &seal.sign(keys).json)?,
     };
     Ok(wrap.sign(&one_time))

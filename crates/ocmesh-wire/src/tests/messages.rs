@@ -210,3 +210,25 @@ fn the_libraries_own_gift_wraps_open_here_and_ours_open_there() {
     assert_eq!((gift.rumor.content.as_str(), gift.rumor.compute_id().to_hex()), ("hello there", ours.message_id.to_hex()));
     assert_eq!(gift.rumor.kind, Kind::PrivateDirectMessage);
 }
+
+#[test]
+fn a_canary_looks_like_any_wrap_that_expires_and_opens_as_nothing_else() {
+    let expires_at = NOW.plus(3_600_000);
+    let canary = seal(&alice(), VERSION, &Draft::Canary { at: NOW, expires_at }, None, NOW).unwrap();
+    let envelope = direct(&alice(), &canary.event.json);
+    assert_eq!((envelope.author, envelope.recipient), (alice().public(), alice().public()));
+    assert_eq!((envelope.body, envelope.event_id), (Body::Canary, canary.event.id));
+    let (shown, message) =
+        (raw(&canary.event.json), sealed(&bob(), draft(alice().public(), Form::Nip17, DraftBody::Text("hello".to_owned()))));
+    let message = raw(&message.event.json);
+    assert_eq!(shown.tags, [tag(["p", &alice().public().to_hex()]), tag(["expiration", &expires_at.secs().to_string()])]);
+    assert_eq!((shown.kind, shown.content.len()), (message.kind, message.content.len()), "as long as a short message");
+    assert!(shown.created_at <= NOW.secs() && shown.created_at > NOW.secs() - HIDDEN_SECS_MAX);
+    assert_ne!(shown.pubkey, alice().public());
+    assert_eq!(open(&alice(), &canary.event.json, expires_at.plus(1_000)), Err(OpenError::Expired));
+    // Only a frame of ours is one: the same words of a person stay words.
+    assert_ne!(
+        direct(&bob(), &sealed(&alice(), draft(bob().public(), Form::Nip17, DraftBody::Text("ocmesh-canary".to_owned()))).event.json).body,
+        Body::Canary
+    );
+}
