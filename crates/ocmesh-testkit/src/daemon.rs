@@ -260,6 +260,28 @@ impl TestDaemon {
         self.start().await
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let child = self.child.as_mut().context("the daemon does not run")?;
+        let status = timeout(limit, child.wait()).await.context("the daemon does not end")??;
+        self.child = None;
+        Ok(status)
+    }
+
+    /// What it printed, which is its log without the file's fate.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        fs::read(self.words_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Other variables for the next start; they replace those of the same name.
+    pub fn set_env(&mut self, env: impl IntoIterator<Item = (&'static str, OsString)>) {
+        self.how.env.extend(env.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+
     /// Its log of today, and everything it printed.
     #[must_use]
     pub fn log(&self) -> String {

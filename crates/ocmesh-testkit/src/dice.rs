@@ -2,14 +2,18 @@
 
 /// Dice that a seed fixes.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// Dice by a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) const fn next(&mut self) -> u64 {
+    /// The next number of all.
+    #[allow(clippy::should_implement_trait, reason = "dice never end")]
+    pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,39 +22,39 @@ impl Dice {
     }
 
     /// Dice of their own for one part of the world, so that a change in that part moves no other.
-    pub(crate) const fn split(&mut self) -> Self {
+    pub const fn split(&mut self) -> Self {
         Self(self.next())
     }
 
     /// In `0..end`; 0 when `end` is 0.
-    pub(crate) const fn below(&mut self, end: u64) -> u64 {
+    pub const fn below(&mut self, end: u64) -> u64 {
         // The bias of the remainder is far below what any run could show.
         if end == 0 { 0 } else { self.next() % end }
     }
 
     /// In `from..=to`.
-    pub(crate) const fn between(&mut self, from: u64, to: u64) -> u64 {
+    pub const fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to.saturating_sub(from).saturating_add(1))
     }
 
     /// An index of a list of that length.
-    pub(crate) fn index(&mut self, len: usize) -> usize {
+    pub fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).unwrap_or(0)
     }
 
     /// True `per_mille` times of a thousand.
-    pub(crate) const fn chance(&mut self, per_mille: u64) -> bool {
+    pub const fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1_000) < per_mille
     }
 
     /// One of a list.
-    pub(crate) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+    pub fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         let index = self.index(list.len());
         list.get(index)
     }
 
     /// One of a list, by weight.
-    pub(crate) fn weighted<T: Copy>(&mut self, list: &[(u64, T)], otherwise: T) -> T {
+    pub fn weighted<T: Copy>(&mut self, list: &[(u64, T)], otherwise: T) -> T {
         let mut left = self.below(list.iter().map(|(weight, _)| weight).sum());
         for (weight, value) in list {
             if left < *weight {
@@ -62,7 +66,7 @@ impl Dice {
     }
 
     /// Puts a list in a random order.
-    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for end in (1..list.len()).rev() {
             list.swap(end, self.index(end + 1));
         }

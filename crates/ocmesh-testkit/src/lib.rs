@@ -1,7 +1,9 @@
 //! What tests of this workspace share: waiting, daemons, relays that misbehave, a relay that is not ours, fixtures. Not for production.
 
 pub mod daemon;
-mod dice;
+pub mod dice;
+#[cfg(target_os = "linux")]
+pub mod disk;
 pub mod fixture;
 pub mod foreign;
 #[cfg(target_os = "linux")]
