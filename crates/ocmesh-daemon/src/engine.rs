@@ -5,15 +5,16 @@ mod facts;
 mod ingest;
 mod journal;
 mod recent;
+mod recover;
 mod task;
 mod view;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Instant,
@@ -64,7 +65,19 @@ pub struct Engine {
     handle: MeshHandle,
     pool: Pool,
     pulse: Pulse,
+    gave_up: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Why an engine ended that should not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EngineEnd {
+    /// A thread panicked, which it has said in the log.
+    #[error("a part of the daemon failed")]
+    Panicked,
+    /// The disk did not confirm, again and again, that it keeps what is written.
+    #[error("the disk does not confirm that it keeps what is written")]
+    NotSynced,
 }
 
 /// Why an engine did not start.
@@ -150,6 +163,7 @@ impl Engine {
         let ingest = Ingest { keys: Arc::clone(&keys), clock: clock.clone(), recent: Arc::clone(&recent), inputs: inputs_in };
         let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
         let pulse = Pulse::new();
+        let gave_up = Arc::new(AtomicBool::new(false));
         let task = MeshTask {
             pulse: pulse.clone(),
             mesh,
@@ -171,6 +185,9 @@ impl Engine {
             failed_messages: 0,
             prune_at: now,
             finished: false,
+            later: VecDeque::new(),
+            failures: recover::Failures::default(),
+            gave_up: Arc::clone(&gave_up),
         };
         let runtime = Handle::current();
         let threads = vec![
@@ -180,7 +197,7 @@ impl Engine {
                 task.run(&runtime);
             })?,
         ];
-        Ok(Self { handle, pool, pulse, threads })
+        Ok(Self { handle, pool, pulse, gave_up, threads })
     }
 
     /// The Local API's way in.
@@ -201,12 +218,16 @@ impl Engine {
         Waker(self.pool.clone())
     }
 
-    /// Waits until the goodbye is said and the store is closed. Ends only after the stop token is cancelled. `false` when a thread
-    /// panicked, which it has said in the log.
-    #[must_use]
-    pub fn join(self) -> bool {
+    /// Waits until the goodbye is said and the store is closed. Ends only after the stop token is cancelled.
+    ///
+    /// # Errors
+    /// The engine did not end because it was told to.
+    pub fn join(self) -> Result<(), EngineEnd> {
         drop(self.pool);
-        self.threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count() == 0
+        if self.threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count() > 0 {
+            return Err(EngineEnd::Panicked);
+        }
+        if self.gave_up.load(Ordering::Relaxed) { Err(EngineEnd::NotSynced) } else { Ok(()) }
     }
 }
 

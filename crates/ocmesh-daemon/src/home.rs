@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use private::write_atomically;
-pub(crate) use private::{create_private_dir, private_file};
+pub(crate) use private::{create_private_dir, private_file, sync_dir};
 
 /// Why the home cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,12 @@ impl Home {
         }
         match create_private_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(unusable)?,
+            other => {
+                other.map_err(unusable)?;
+                // Without its own name on the disk, a power cut takes everything in it. Not every parent can be opened, as of a home that
+                // an administrator made; then the file system's own order is all there is.
+                let _ = self.path.parent().map(sync_dir);
+            }
         }
         refuse_foreign(&self.path, &fs::symlink_metadata(&self.path).map_err(unusable)?)?;
         // From here on the path has no links in it, so that a link changed later leads nobody astray.

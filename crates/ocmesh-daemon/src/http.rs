@@ -28,7 +28,11 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 use axum::{
     Router,
@@ -83,6 +87,8 @@ pub struct Api {
     npub: String,
     streams: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    /// A page that was asked for was damaged: `/status` says so from then on.
+    damage_seen: AtomicBool,
 }
 
 impl Api {
@@ -91,7 +97,7 @@ impl Api {
     pub fn new(parts: ApiParts) -> Arc<Self> {
         let npub = ocmesh_wire::npub(&parts.pubkey);
         let (streams, reads) = (Arc::new(Semaphore::new(STREAMS_MAX)), Arc::new(Semaphore::new(READS_MAX)));
-        Arc::new(Self { parts, npub, streams, reads })
+        Arc::new(Self { parts, npub, streams, reads, damage_seen: AtomicBool::new(false) })
     }
 }
 

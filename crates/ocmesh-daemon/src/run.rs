@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use crate::{
     clock::{Clock, JumpWatch},
     config::{ApiAuth, Config},
-    engine::{Engine, EngineError, EngineParts},
+    engine::{Engine, EngineEnd, EngineError, EngineParts},
     home::{ApiFile, Home, write_atomically},
     http::{self, Api, ApiParts, Listeners},
     identity,
@@ -107,8 +107,11 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     watch.abort();
     let engine_end = tokio::task::spawn_blocking(move || engine.join());
     let api_ended = api.await.is_ok();
-    let engine_ended = engine_end.await.unwrap_or(false);
-    if api_ended && engine_ended { Ok(()) } else { Err(StartError::Broken) }
+    match engine_end.await {
+        Ok(Ok(())) if api_ended => Ok(()),
+        Ok(Err(EngineEnd::NotSynced)) => Err(StartError::NotSynced),
+        _ => Err(StartError::Broken),
+    }
 }
 
 async fn listen(config: &Config) -> Result<Listeners, StartError> {

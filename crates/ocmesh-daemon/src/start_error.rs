@@ -66,6 +66,9 @@ pub enum StartError {
     /// A part of the running daemon failed; what it was is in the log.
     #[error("a part of the daemon failed while it ran; the log tells which")]
     Broken,
+    /// The disk failed again and again to confirm what it keeps.
+    #[error("the disk does not confirm that it keeps what is written")]
+    NotSynced,
     /// The system denies something that every daemon needs: signals, threads.
     #[error("the system does not allow {what}")]
     System {
@@ -126,6 +129,7 @@ impl StartError {
             Self::Listen { source, .. } if is_denied(source) => "choose a port of 1024 or higher with OCMESH_API_PORT".to_owned(),
             Self::Listen { .. } => "choose another port with OCMESH_API_PORT, or another socket with OCMESH_API_SOCKET".to_owned(),
             Self::Broken => "start it again; nothing that was acknowledged is lost".to_owned(),
+            Self::NotSynced => DISK.to_owned(),
             Self::Log(_) | Self::System { .. } => "run `ocmesh doctor`".to_owned(),
         }
     }
@@ -190,6 +194,8 @@ fn identity_hint(error: &OpenIdentityError) -> String {
 const RESTORE: &str =
     "`ocmesh doctor` looks closer; `ocmesh identity restore` starts a new database with the same identity and keeps the old one";
 
+const DISK: &str = "look at the disk, its cable and its file system (the system's log tells more); nothing that was acknowledged is lost";
+
 fn key_hint(error: &DatabaseKeyError) -> String {
     match error {
         DatabaseKeyError::Missing(sealed) => format!(
@@ -218,6 +224,7 @@ fn store_hint(error: &OpenError) -> String {
         OpenError::NotPrivate { .. } => "run `chmod 600` on ocmesh.db and the files beside it".to_owned(),
         OpenError::NotAFile => "put the real ocmesh.db in its place".to_owned(),
         OpenError::DiskFull => "make room on the disk".to_owned(),
+        OpenError::NotSynced(_) => DISK.to_owned(),
         OpenError::Io(_) | OpenError::Sqlite(_) => "run `ocmesh doctor`".to_owned(),
     }
 }

@@ -65,7 +65,7 @@ impl Agent {
     async fn stop(&mut self) {
         let running = self.running.take().unwrap();
         running.stop.cancel();
-        assert!(tokio::task::spawn_blocking(move || running.engine.join()).await.unwrap());
+        tokio::task::spawn_blocking(move || running.engine.join()).await.unwrap().unwrap();
     }
 
     fn key(&self) -> PubKey {

@@ -45,9 +45,20 @@ pub enum OpenError {
     /// No room to create or migrate it.
     #[error("the disk is full")]
     DiskFull,
+    /// The disk does not confirm that it keeps what it was given.
+    #[error("the disk does not confirm that it keeps what is written")]
+    NotSynced(#[source] io::Error),
     /// SQLite refused for a reason not listed here.
     #[error("the database refused to open")]
     Sqlite(#[source] SqlError),
+}
+
+impl OpenError {
+    /// The file, or a part of it, is not what we wrote; or the key is another one, which looks the same.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::WrongKeyOrDamaged | Self::Damaged { .. })
+    }
 }
 
 /// Why something was not written. Roll back; nothing of the step is on disk.
@@ -59,6 +70,10 @@ pub enum WriteError {
     /// The disk or the file system refused.
     #[error("the disk cannot be written")]
     Io(#[source] SqlError),
+    /// The disk does not confirm that it keeps what it was given (`fsync` failed). The system may take for written what is not: before
+    /// anything else is acknowledged, [`crate::Store::reopen`] must have written and synced it anew.
+    #[error("the disk does not confirm that it keeps what is written")]
+    NotSynced(#[source] SqlError),
     /// Another connection held the database for longer than we wait.
     #[error("the database is busy")]
     Busy,
@@ -88,6 +103,18 @@ impl WriteError {
     pub const fn is_disk_full(&self) -> bool {
         matches!(self, Self::DiskFull)
     }
+
+    /// The disk did not confirm a write.
+    #[must_use]
+    pub const fn is_not_synced(&self) -> bool {
+        matches!(self, Self::NotSynced(_))
+    }
+
+    /// A page is not what we wrote.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Corrupt(_))
+    }
 }
 
 /// Why something could not be read.
@@ -116,6 +143,18 @@ pub enum ReadError {
     Other(#[source] SqlError),
 }
 
+impl ReadError {
+    /// A page or a value is not what we wrote.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt(_) | Self::Unreadable { .. } => true,
+            Self::Open(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+}
+
 /// Why our secret key was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -138,6 +177,7 @@ pub(crate) enum Fault {
     Damaged,
     NotADatabase,
     ReadOnly,
+    NotSynced,
     Io,
     Other,
 }
@@ -153,6 +193,7 @@ pub(crate) fn fault(error: &SqlError) -> Fault {
         // SQLCipher's answer to a page whose authentication code is wrong.
         ErrorCode::NotADatabase => Fault::NotADatabase,
         ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => Fault::ReadOnly,
+        _ if [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&inner.extended_code) => Fault::NotSynced,
         ErrorCode::SystemIoFailure => Fault::Io,
         _ => Fault::Other,
     }
@@ -164,6 +205,7 @@ impl From<SqlError> for WriteError {
             Fault::Full => Self::DiskFull,
             Fault::Busy => Self::Busy,
             Fault::Damaged | Fault::NotADatabase => Self::Corrupt(error),
+            Fault::NotSynced => Self::NotSynced(error),
             Fault::Io | Fault::ReadOnly => Self::Io(error),
             Fault::Other => Self::Other(error),
         }
@@ -181,7 +223,7 @@ impl From<SqlError> for ReadError {
         match fault(&error) {
             Fault::Busy => Self::Busy,
             Fault::Damaged | Fault::NotADatabase => Self::Corrupt(error),
-            Fault::Io | Fault::ReadOnly | Fault::Full => Self::Io(error),
+            Fault::Io | Fault::NotSynced | Fault::ReadOnly | Fault::Full => Self::Io(error),
             Fault::Other => Self::Other(error),
         }
     }
@@ -195,6 +237,7 @@ impl From<SqlError> for OpenError {
             Fault::NotADatabase => Self::WrongKeyOrDamaged,
             Fault::Damaged => Self::Damaged { detail: error.to_string() },
             Fault::ReadOnly => Self::NotWritable(io::Error::other(error)),
+            Fault::NotSynced => Self::NotSynced(io::Error::other(error)),
             Fault::Io => Self::Io(io::Error::other(error)),
             Fault::Other => Self::Sqlite(error),
         }

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, Params, Row, params};
 use crate::{
     ReadError, Store,
     row::{Fields, ms},
+    sound,
 };
 
 /// How many of a peer's newest messages are looked through for missing receipts: trust is granted by hand, and this takes some 20 ms.
@@ -136,7 +137,8 @@ impl Store {
     }
 
     fn one<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T, ReadError>) -> Result<Option<T>, ReadError> {
-        self.connection.prepare_cached(sql)?.query_row(params, |row| Ok(read(row))).optional()?.transpose()
+        let found = self.connection.prepare_cached(sql)?.query_row(params, |row| Ok(read(row))).optional();
+        sound::answer(&self.connection, found.map_err(ReadError::from).and_then(Option::transpose))
     }
 
     fn many<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T, ReadError>) -> Result<Vec<T>, ReadError> {

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension;
 use zeroize::Zeroizing;
 
-use crate::{IdentityError, ReadError, Store, WriteError};
+use crate::{IdentityError, ReadError, Store, WriteError, sound};
 
 impl Store {
     /// Our secret key, when there is one.
@@ -14,11 +14,13 @@ impl Store {
         let mut statement = self.connection.prepare_cached("SELECT secret FROM identity WHERE id = 1")?;
         let found =
             statement.query_row([], |row| Ok(row.get_ref(0)?.as_bytes().ok().and_then(|bytes| bytes.try_into().ok()).map(Zeroizing::new)));
-        match found.optional()? {
-            None => Ok(None),
-            Some(Some(secret)) => Ok(Some(secret)),
-            Some(None) => Err(ReadError::Unreadable { what: "identity" }),
-        }
+        let found = match found.optional() {
+            Ok(None) => Ok(None),
+            Ok(Some(Some(secret))) => Ok(Some(secret)),
+            Ok(Some(None)) => Err(ReadError::Unreadable { what: "identity" }),
+            Err(error) => Err(error.into()),
+        };
+        sound::answer(&self.connection, found)
     }
 
     /// Stores our secret key; the same one again is fine. Outside a transaction it is durable when this returns.

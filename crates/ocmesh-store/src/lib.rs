@@ -20,6 +20,7 @@ mod open;
 mod prune;
 mod reader;
 mod row;
+mod sound;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use ocmesh_proto::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{ReadError, Store, row::Fields};
+use crate::{ReadError, Store, row::Fields, sound};
 
 /// The columns that [`peer`] reads, of a table called `p`.
 pub(crate) const PEER_COLUMNS: &str = "p.pubkey, p.name, p.petname, p.about, p.version, p.features, p.forms, p.last_form, p.status, \
@@ -19,6 +19,10 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn load(&self) -> Result<Snapshot, ReadError> {
+        sound::answer(&self.connection, self.load_all())
+    }
+
+    fn load_all(&self) -> Result<Snapshot, ReadError> {
         let db = &self.connection;
         Ok(Snapshot {
             own: own(db)?,

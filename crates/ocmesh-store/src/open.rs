@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     OpenError, StoreKey,
-    migrate::{self, MIGRATIONS},
+    migrate::{self, MIGRATIONS, Migration},
 };
 
 /// How long a connection waits for another: a checkpoint on a slow disk takes a second or two, a hang is longer than five.
@@ -27,9 +27,14 @@ const STATEMENTS_MAX: usize = 96;
 
 /// Opens the database for writing, creating it when it is absent.
 pub(crate) fn writer(path: &Path, key: &StoreKey) -> Result<(Connection, PathBuf), OpenError> {
+    writer_with(path, key, MIGRATIONS)
+}
+
+/// Like [`writer`], brought to the newest of `migrations`.
+pub(crate) fn writer_with(path: &Path, key: &StoreKey, migrations: &[Migration]) -> Result<(Connection, PathBuf), OpenError> {
     let path = settled(path)?;
     if !present(&path)? {
-        create(&path, key)?;
+        create(&path, key, migrations)?;
     }
     check(&path)?;
     let mut connection = connect(&path, key, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
@@ -37,12 +42,30 @@ pub(crate) fn writer(path: &Path, key: &StoreKey) -> Result<(Connection, PathBuf
         return Err(OpenError::NotWritable(io::Error::from(io::ErrorKind::PermissionDenied)));
     }
     // Before anything is written.
-    if migrate::version(&connection)? == 0 {
+    if known_version(&connection, migrations)? == 0 {
         return Err(OpenError::Damaged { detail: "the file holds no ocmesh tables".to_owned() });
     }
-    migrate::migrate(&mut connection, MIGRATIONS)?;
     durable(&connection)?;
+    fold_in(&connection)?;
+    // The log is there by now, and stays as long as this connection does. SQLite syncs its name too, but does not look whether that failed.
+    sync_directory(&path)?;
+    migrate::migrate(&mut connection, migrations)?;
     Ok((connection, path))
+}
+
+/// The version, which must not be later than ours.
+fn known_version(connection: &Connection, migrations: &[Migration]) -> Result<u32, OpenError> {
+    let found = migrate::version(connection)?;
+    let supported = migrations.last().map_or(0, |newest| newest.number);
+    if found > supported { Err(OpenError::Newer { found, supported }) } else { Ok(found) }
+}
+
+/// Writes and syncs what an earlier process left in the log, before anything is acknowledged behind it. Its last sync may have failed:
+/// then the log reads well, but is not on the disk, and no later sync of it would change that (the system takes it for written). A power
+/// cut would end the log there, in front of everything that came after.
+fn fold_in(connection: &Connection) -> Result<(), OpenError> {
+    // The answer's first column says that another connection was in the way: then there is a process that keeps the log anyhow.
+    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
 /// Opens the database for reading.
@@ -54,11 +77,7 @@ pub(crate) fn reader(path: &Path, key: &StoreKey) -> Result<Connection, OpenErro
     check(&path)?;
     let connection = connect(&path, key, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)?;
     connection.pragma_update(None, "query_only", true)?;
-    let found = migrate::version(&connection)?;
-    let supported = MIGRATIONS.last().map_or(0, |newest| newest.number);
-    if found > supported {
-        return Err(OpenError::Newer { found, supported });
-    }
+    known_version(&connection, MIGRATIONS)?;
     Ok(connection)
 }
 
@@ -125,11 +144,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Makes a complete database under another name and moves it to its place, so that a crash leaves either none or a whole one.
-fn create(path: &Path, key: &StoreKey) -> Result<(), OpenError> {
+fn create(path: &Path, key: &StoreKey, migrations: &[Migration]) -> Result<(), OpenError> {
     let mut tag = [0u8; 8];
     getrandom::fill(&mut tag).map_err(|error| OpenError::Io(io::Error::other(error)))?;
     let unborn = beside(path, &format!(".new-{}", hex::encode(tag)));
-    let made = fill(&unborn, key).and_then(|()| publish(&unborn, path));
+    let made = fill(&unborn, key, migrations).and_then(|()| publish(&unborn, path));
     // Only what this very call made is removed; after `publish` it is the second name of the finished file, or gone.
     for leftover in [unborn.clone(), beside(&unborn, "-wal"), beside(&unborn, "-shm"), beside(&unborn, "-journal")] {
         if let Err(error) = fs::remove_file(&leftover)
@@ -138,18 +157,20 @@ fn create(path: &Path, key: &StoreKey) -> Result<(), OpenError> {
             tracing::warn!(%error, "unfinished database file left behind");
         }
     }
-    made?;
-    sync_directory(path)
+    // Its name is synced by whoever opens it, before anything is acknowledged.
+    made
 }
 
 /// Writes the tables into a new private file and closes it again, WAL folded in.
-fn fill(unborn: &Path, key: &StoreKey) -> Result<(), OpenError> {
+fn fill(unborn: &Path, key: &StoreKey, migrations: &[Migration]) -> Result<(), OpenError> {
     new_private_file(unborn).map_err(unwritable)?;
     let mut connection = connect(unborn, key, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
     durable(&connection)?;
-    migrate::migrate(&mut connection, MIGRATIONS)?;
+    migrate::migrate(&mut connection, migrations)?;
+    // Closing does this too, but says nothing when it fails; the file would be published without its content.
+    fold_in(&connection)?;
     connection.close().map_err(|(_, error)| error)?;
-    fs::File::open(unborn).and_then(|file| file.sync_all()).map_err(OpenError::Io)
+    fs::File::open(unborn).and_then(|file| file.sync_all()).map_err(unwritable)
 }
 
 /// Creates a file that must not exist yet; a symbolic link in its place is an error too (`O_EXCL`).
@@ -191,7 +212,7 @@ fn unwritable(error: io::Error) -> OpenError {
 /// A new name is durable only when its directory is synced.
 fn sync_directory(path: &Path) -> Result<(), OpenError> {
     match path.parent() {
-        Some(directory) if cfg!(unix) => fs::File::open(directory).and_then(|file| file.sync_all()).map_err(OpenError::Io),
+        Some(directory) if cfg!(unix) => fs::File::open(directory).and_then(|file| file.sync_all()).map_err(OpenError::NotSynced),
         _ => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use crate::{OpenError, ReadError, StoreKey, open};
+use crate::{OpenError, ReadError, StoreKey, open, sound};
 
 pub use counts::{Counts, OutboxCounts};
 pub use messages::{MessageQuery, MessageRow};
@@ -76,10 +76,15 @@ impl Reader {
         if slot.is_none() {
             *slot = Some(open::reader(&self.pool.path, &self.pool.key).map_err(|error| ReadError::Open(Box::new(error)))?);
         }
-        match slot.as_ref() {
-            Some(connection) => ask(connection),
+        let answer = match slot.as_ref() {
+            Some(connection) => sound::answer(connection, ask(connection)),
             None => Err(ReadError::Busy),
+        };
+        if answer.as_ref().is_err_and(ReadError::is_damage) {
+            // It would answer everything with this error from now on, and other pages may be sound.
+            *slot = None;
         }
+        answer
     }
 
     /// A slot that is free now, an open one first; else waits for one of them. A caller that panicked left no change behind, as all of this

@@ -9,7 +9,7 @@ use std::{
 use ocmesh_proto::{At, Change, Notice};
 use rusqlite::Connection;
 
-use crate::{OpenError, ReadError, Reader, StoreKey, WriteError, apply, notice, open};
+use crate::{OpenError, ReadError, Reader, StoreKey, WriteError, apply, notice, open, sound};
 
 /// The one that writes. May move between threads; never shared.
 pub struct Store {
@@ -36,6 +36,20 @@ impl Store {
         Ok(Self { connection, path, key: Arc::new(key.clone()), spoiled: false })
     }
 
+    /// Opens the database anew, as [`Self::open`] does, and lets go of the old connection: after damage, or when the disk failed. What was
+    /// not committed is undone.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; the old connection is kept then.
+    pub fn reopen(&mut self) -> Result<(), OpenError> {
+        // An open transaction would stand in the new connection's way.
+        if let Err(error) = self.rollback() {
+            tracing::debug!(%error, "old connection not rolled back");
+        }
+        self.connection = open::writer(&self.path, &self.key)?.0;
+        Ok(())
+    }
+
     /// Begins a transaction. Dropping the store, or a crash, undoes what was not committed.
     ///
     /// # Errors
@@ -44,9 +58,9 @@ impl Store {
         if !self.connection.is_autocommit() {
             return Err(WriteError::AlreadyBegun);
         }
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.spoiled = false;
-        Ok(())
+        let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut statement| statement.execute([]));
+        begun.map(drop).map_err(|error| self.blamed(error.into()))
     }
 
     /// Makes everything since [`Self::begin`] durable: when this returns, it survives a power cut.
@@ -57,6 +71,9 @@ impl Store {
         self.inside()?;
         let committed = if self.spoiled {
             Err(WriteError::Spoiled)
+        } else if let Err(ReadError::Corrupt(error)) = sound::check(&self.connection) {
+            // What was read in this transaction cannot be trusted, so neither can what followed from it.
+            Err(WriteError::Corrupt(error))
         } else {
             self.connection.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([])).map(drop).map_err(WriteError::from)
         };
@@ -86,7 +103,7 @@ impl Store {
         self.inside()?;
         let applied = apply::apply(&self.connection, change, now);
         self.spoiled |= applied.is_err();
-        applied
+        applied.map_err(|error| self.blamed(error))
     }
 
     /// Keeps a notice in the open transaction and returns its number; later ones have higher numbers, for ever.
@@ -144,6 +161,14 @@ impl Store {
             }
         }
         Ok(findings)
+    }
+
+    /// A connection that met a damaged page fails at whatever comes next, with whatever error: the damage is the cause.
+    fn blamed(&self, error: WriteError) -> WriteError {
+        match sound::check(&self.connection) {
+            Err(ReadError::Corrupt(damage)) => WriteError::Corrupt(damage),
+            _ => error,
+        }
     }
 
     fn inside(&self) -> Result<(), WriteError> {

@@ -3,6 +3,8 @@
 mod at_rest;
 mod atomic;
 mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
 mod facts;
 mod files;
 mod full;

@@ -104,6 +104,9 @@ pub enum AskError {
     /// The store cannot write.
     #[error("the store cannot write: {0}")]
     Store(String),
+    /// The database is damaged.
+    #[error("the database is damaged")]
+    Damaged,
     /// The mesh is busy: too many questions wait.
     #[error("too many requests are waiting")]
     Busy,
@@ -139,7 +142,7 @@ pub struct View {
     pub peers_online: usize,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
-    /// The store could not write the last time it tried.
+    /// What is wrong with the store, as a sentence for the owner: it could not write the last time it tried, or is damaged.
     pub store_failing: Option<String>,
 }
 

@@ -2,16 +2,16 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
 use ocmesh_proto::{
-    Answer, At, Command, CommandId, Effect, Input, Lane, Mesh, Notice, Policy, Refusal, RelayRole, Snapshot, Status, Verdict,
+    Answer, At, Command, CommandId, Effect, Input, Lane, Mesh, Notice, Policy, Refusal, RelayRole, Status, Verdict,
     time::{HOUR, MINUTE},
 };
 use ocmesh_relay::{ConnectOptions, Pool};
-use ocmesh_store::{PruneLimits, ReadError, Store, WriteError};
+use ocmesh_store::{OpenError, PruneLimits, ReadError, Store, WriteError};
 use ocmesh_wire::Keys;
 use tokio::{
     runtime::Handle,
@@ -24,15 +24,13 @@ use super::{
     facts::{self, NotAsked},
     journal,
     recent::Recent,
+    recover::Failures,
     view,
 };
 use crate::{clock::Clock, shutdown::StopToken};
 
 /// Inputs written in one transaction: enough to share a disk flush under load, few enough that a caller waits only milliseconds.
 const BATCH_MAX: usize = 128;
-/// Pauses between attempts to write again after the store failed.
-const RECOVERY_PAUSES: [Duration; 5] =
-    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(30)];
 /// How often old rows are pruned.
 const PRUNE_INTERVAL_MS: u64 = HOUR;
 
@@ -58,6 +56,11 @@ pub(crate) struct MeshTask {
     pub(crate) failed_messages: u64,
     pub(crate) prune_at: At,
     pub(crate) finished: bool,
+    /// Inputs that came up after a transaction.
+    pub(crate) later: VecDeque<Input>,
+    pub(crate) failures: Failures,
+    /// The disk does not confirm what it keeps; read when the task has ended.
+    pub(crate) gave_up: Arc<AtomicBool>,
 }
 
 /// What woke the loop. Lives for a moment on one stack, so its size does not matter.
@@ -80,19 +83,28 @@ struct After {
 
 /// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]
-enum BatchError {
+pub(super) enum BatchError {
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 impl BatchError {
-    fn to_ask_error(&self) -> AskError {
+    pub(super) fn to_ask_error(&self) -> AskError {
         match self {
-            Self::Write(error) if error.is_disk_full() => AskError::DiskFull,
+            Self::Write(WriteError::DiskFull) | Self::Open(OpenError::DiskFull) => AskError::DiskFull,
+            Self::Write(error) if error.is_damage() => AskError::Damaged,
+            Self::Read(error) if error.is_damage() => AskError::Damaged,
+            Self::Open(error) if error.is_damage() => AskError::Damaged,
             other => AskError::Store(other.to_string()),
         }
+    }
+
+    pub(super) const fn is_not_synced(&self) -> bool {
+        matches!(self, Self::Write(WriteError::NotSynced(_)) | Self::Open(OpenError::NotSynced(_)))
     }
 }
 
@@ -102,7 +114,7 @@ impl MeshTask {
         let mut arrival = Arrival::Input(Input::Started);
         while !self.finished {
             self.pulse.beat();
-            if let Err(error) = self.batch(arrival) {
+            if let Err(error) = self.batch(arrival).and_then(|()| self.tidy_when_due()) {
                 self.recover(runtime, &error);
                 arrival = Arrival::Input(Input::Started);
                 continue;
@@ -111,7 +123,6 @@ impl MeshTask {
             if self.finished {
                 break;
             }
-            self.prune_when_due();
             arrival = runtime.block_on(self.next_arrival());
             if matches!(arrival, Arrival::Closed) {
                 break;
@@ -128,6 +139,9 @@ impl MeshTask {
     }
 
     async fn next_arrival(&mut self) -> Arrival {
+        if let Some(input) = self.later.pop_front() {
+            return Arrival::Input(input);
+        }
         let due = self.mesh.next_wakeup().map(|at| at.since(self.clock.now()));
         let tick = async {
             match due {
@@ -153,6 +167,9 @@ impl MeshTask {
     }
 
     fn try_next(&mut self) -> Option<Arrival> {
+        if let Some(input) = self.later.pop_front() {
+            return Some(Arrival::Input(input));
+        }
         self.questions.try_recv().map(Arrival::Question).or_else(|_| self.inputs.try_recv().map(Arrival::Input)).ok()
     }
 
@@ -204,8 +221,9 @@ impl MeshTask {
                 return Ok(());
             }
             Err(NotAsked::Store(error)) => {
-                let _ = answer.send(Err(AskError::Store(error.to_string())));
-                return Err(error.into());
+                let error = BatchError::from(error);
+                let _ = answer.send(Err(error.to_ask_error()));
+                return Err(error);
             }
         };
         // Commands that answer at once; only the last one's answer is told, and a refusal ends the row.
@@ -324,26 +342,13 @@ impl MeshTask {
                         let said = missing.err().map_or_else(|| "the event is not in the store".to_owned(), |error| error.to_string());
                         tracing::warn!(%relay, ?event, said, "event not published");
                         let input = Input::PublishAnswered { relay, event, verdict: Verdict::Failed, said };
-                        self.feed_later(input);
+                        // In a transaction of its own, like any other input.
+                        self.later.push_back(input);
                     }
                 }
             }
             Effect::Finish => self.finished = true,
             Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::Reply { .. } => {}
-        }
-    }
-
-    /// An input that came up after a transaction; written in one of its own.
-    fn feed_later(&mut self, input: Input) {
-        let mut after = After::default();
-        let fed = self.store.begin().map_err(BatchError::from).and_then(|()| self.feed(input, &mut after));
-        match fed.and_then(|()| Ok(self.store.commit()?)) {
-            Ok(()) => self.act(after),
-            Err(error) => {
-                // The next batch meets the same store and recovers.
-                tracing::warn!(%error, "store failed after an effect");
-                let _ = self.store.rollback();
-            }
         }
     }
 
@@ -353,78 +358,19 @@ impl MeshTask {
         journal::compare(&before, &view);
     }
 
-    fn prune_when_due(&mut self) {
+    /// Once an hour: old rows are forgotten, and the log is folded in. SQLite folds it in by itself too, but says nothing when that fails,
+    /// and the log would grow without end.
+    fn tidy_when_due(&mut self) -> Result<(), BatchError> {
         let now = self.clock.now();
-        if now < self.prune_at {
-            return;
+        if now < self.prune_at || self.finished {
+            return Ok(());
         }
         self.prune_at = now.plus(PRUNE_INTERVAL_MS);
-        match self.store.prune(now, &PruneLimits::default()) {
+        match self.store.prune(now, &PruneLimits::default()).and_then(|report| self.store.checkpoint().map(|()| report)) {
             Ok(report) => tracing::debug!(?report, "store pruned"),
-            Err(error) => tracing::warn!(%error, "store not pruned"),
+            Err(WriteError::Busy) => tracing::warn!("store busy, not pruned"),
+            Err(error) => return Err(error.into()),
         }
-    }
-
-    /// The store could not write. What memory believes is not on disk, so it is thrown away: every connection is dropped, and when the
-    /// store writes again, the mesh starts from what is on disk. Relays then bring again what was not stored.
-    fn recover(&mut self, runtime: &Handle, error: &BatchError) {
-        tracing::error!(%error, "store cannot write, pausing");
-        if let Err(error) = self.store.rollback() {
-            tracing::debug!(%error, "nothing to roll back");
-        }
-        let refusal = error.to_ask_error();
-        for (_, answer) in std::mem::take(&mut self.waiting) {
-            let _ = answer.send(Err(refusal.clone()));
-        }
-        for status in self.pool.status() {
-            self.pool.disconnect(&status.relay);
-        }
-        self.view.send_replace(Arc::new(view::of(&self.mesh, &self.pool, self.failed_messages, Some(error.to_string()))));
-        let mut pauses = RECOVERY_PAUSES.iter().copied();
-        let mut pause = Duration::from_secs(1);
-        loop {
-            self.pulse.beat();
-            pause = pauses.next().unwrap_or(pause);
-            if runtime.block_on(self.pause(pause, &refusal)) {
-                self.finished = true;
-                return;
-            }
-            match self.reload() {
-                Ok(()) => {
-                    tracing::info!("store writes again");
-                    return;
-                }
-                Err(error) => tracing::warn!(%error, "store still cannot write"),
-            }
-        }
-    }
-
-    /// Waits, refusing questions and dropping inputs; `true` when the daemon is to stop.
-    async fn pause(&mut self, pause: Duration, refusal: &AskError) -> bool {
-        let end = tokio::time::sleep(pause);
-        tokio::pin!(end);
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return true,
-                () = &mut end => return false,
-                Some(question) = self.questions.recv() => {
-                    let _ = question.answer.send(Err(refusal.clone()));
-                }
-                Some(_) = self.inputs.recv() => {}
-                else => return true,
-            }
-        }
-    }
-
-    fn reload(&mut self) -> Result<(), BatchError> {
-        let snapshot: Snapshot = self.store.load()?;
-        // A write that changes nothing proves that writing works.
-        self.store.begin()?;
-        self.store.apply(&ocmesh_proto::Change::PutOwn(Box::new(snapshot.own.clone())), self.clock.now())?;
-        self.store.commit()?;
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let now = self.clock.now();
-        self.mesh = Mesh::new(self.mesh.me(), self.policy.clone(), snapshot, now.0, now);
         Ok(())
     }
 }

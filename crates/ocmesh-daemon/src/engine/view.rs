@@ -97,7 +97,7 @@ fn note(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
 fn warnings(relays: &[RelayView], store_failing: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(why) = store_failing {
-        warnings.push(format!("the store cannot write: {why}; nothing new is accepted until it can"));
+        warnings.push(why.to_owned());
     }
     if !relays.iter().any(|relay| relay.own && matches!(relay.state.as_str(), "ready" | "connected")) {
         warnings.push("no relay is usable right now; messages wait in the outbox".to_owned());

@@ -35,6 +35,12 @@ impl Fault {
         Self(self.0.with_hint(hint))
     }
 
+    /// Some or all of the database is not what was written.
+    fn damaged() -> Self {
+        Self::new(ErrorCode::StoreFailing, "the database is damaged")
+            .hint("stop the daemon; `ocmesh doctor` looks closer, `ocmesh identity restore` begins a new database and keeps this one")
+    }
+
     /// Where the path names the peer, an unknown one is "not found" rather than a bad recipient.
     pub(super) fn in_path(self) -> Self {
         if self.0.code == ErrorCode::PeerUnknown {
@@ -76,9 +82,11 @@ impl From<AskError> for Fault {
             AskError::Refused(refusal) => refusal.into(),
             AskError::DiskFull => Self::new(ErrorCode::DiskFull, "the disk is full"),
             AskError::Store(why) => {
-                tracing::error!(%why, "the store cannot write");
+                // The engine has said it in the log, once.
+                tracing::debug!(%why, "the store cannot write");
                 Self::new(ErrorCode::StoreFailing, "the store cannot write")
             }
+            AskError::Damaged => Self::damaged(),
             AskError::Busy => Self::new(ErrorCode::Busy, "too many requests are waiting"),
             AskError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
         }
@@ -115,6 +123,9 @@ impl From<ReadError> for Fault {
             return Self::new(ErrorCode::Busy, "the store is busy");
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be read");
+        if error.is_damage() {
+            return Self::damaged();
+        }
         Self::new(ErrorCode::StoreFailing, "the store cannot be read")
     }
 }

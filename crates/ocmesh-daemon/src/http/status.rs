@@ -1,6 +1,6 @@
 //! `GET /status`.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{Json, extract::State, http::StatusCode};
 use ocmesh_api::{Health, OutboxCounts, StatusReport};
@@ -33,6 +33,10 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
     if counts.is_err() {
         state = Health::Degraded;
         warnings.push("the store cannot be read: run ocmesh doctor".to_owned());
+    }
+    if api.damage_seen.load(Ordering::Relaxed) {
+        state = Health::Degraded;
+        warnings.push("a part of the database is damaged and is not shown: stop the daemon and run ocmesh doctor".to_owned());
     }
     let counts = counts.ok();
     let report = StatusReport {

@@ -1,6 +1,6 @@
 //! Questions to the store from async code: off the runtime's threads, and only so many at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use ocmesh_api::ErrorCode;
 use ocmesh_store::{ReadError, Reader};
@@ -21,7 +21,12 @@ where
         ask(&reader)
     });
     match asked.await {
-        Ok(answer) => Ok(answer?),
+        Ok(answer) => {
+            if answer.as_ref().is_err_and(ReadError::is_damage) {
+                api.damage_seen.store(true, Ordering::Relaxed);
+            }
+            Ok(answer?)
+        }
         Err(_) => Err(Fault::new(ErrorCode::Internal, "something went wrong inside")),
     }
 }

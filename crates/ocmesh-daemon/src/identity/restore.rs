@@ -119,6 +119,9 @@ pub(super) fn put_aside(home: &Home) -> io::Result<Option<PathBuf>> {
             other => other?,
         }
     }
+    // Before a new database takes its place.
+    crate::home::sync_dir(&aside)?;
+    crate::home::sync_dir(home.path())?;
     Ok(Some(aside))
 }
 

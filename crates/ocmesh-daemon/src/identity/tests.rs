@@ -1,5 +1,8 @@
 //! The identity over first start, restart, loss and damage, with a keychain and without.
 
+#[cfg(target_os = "linux")]
+mod power;
+
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},

@@ -1,0 +1,194 @@
+//! C7: bits flipped, parts cut off or zeroed anywhere in the database and its log. What is read is what was written, or an error.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use ocmesh_testkit::dice::Dice;
+
+use super::{super::*, trials, workload};
+use crate::{OpenError, ReadError, WriteError};
+
+const STEPS: u64 = 40;
+/// The log is folded in after this step; what comes later is in the log alone.
+const FOLDED: u64 = 25;
+
+/// A store as `kill -9` leaves it: some steps in the database, some in its log.
+fn crashed() -> (tempfile::TempDir, Vec<u8>, Vec<u8>) {
+    let (home, copy) = (Home::new(), tempfile::tempdir().unwrap());
+    let mut store = home.open();
+    for step in 1..=STEPS {
+        workload::write_step(&mut store, step, step - 1).unwrap();
+        if step == FOLDED {
+            store.checkpoint().unwrap();
+        }
+    }
+    workload::copy(home.directory.path(), copy.path());
+    let read = |name: &str| std::fs::read(copy.path().join(name)).unwrap();
+    let (database, log) = (read("ocmesh.db"), read("ocmesh.db-wal"));
+    (copy, database, log)
+}
+
+/// Damages a file in one of four ways; what was done.
+fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) -> String {
+    let at = dice.index(bytes.len());
+    match dice.below(4) {
+        0 | 1 => {
+            bytes[at] ^= 1 << dice.below(8);
+            format!("a bit flipped at {at}")
+        }
+        2 => {
+            bytes.truncate(at);
+            format!("cut to {at}")
+        }
+        _ => {
+            let end = (at / 512 * 512 + 512).min(bytes.len());
+            bytes[at / 512 * 512..end].fill(0);
+            format!("zeros from {}", at / 512 * 512)
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    refused: u64,
+    found_by_reading: u64,
+    found_by_the_check: u64,
+    unseen: u64,
+    shorter: u64,
+    steps_gone: u64,
+}
+
+fn put(directory: &Path, database: &[u8], log: &[u8]) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = std::fs::remove_file(directory.join("ocmesh.db-shm"));
+    for (name, bytes) in [("ocmesh.db", database), ("ocmesh.db-wal", log)] {
+        std::fs::write(directory.join(name), bytes).unwrap();
+        std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    directory.join("ocmesh.db")
+}
+
+/// Opens, reads everything, and lets the whole file be checked. `truth`: what a sound store holds.
+fn look(path: &Path, of_the_log: bool, place: &str, outcome: &mut Outcome) {
+    let store = match Store::open(path, &key()) {
+        Ok(store) => store,
+        Err(OpenError::WrongKeyOrDamaged | OpenError::Damaged { .. }) => {
+            outcome.refused += 1;
+            return;
+        }
+        Err(error) => panic!("{place}: {error:?}"),
+    };
+    match workload::held(&store, STEPS) {
+        // Whatever was altered has failed the test in there.
+        Ok(held) => {
+            let whole: BTreeSet<u64> = (1..=held.len() as u64).collect();
+            assert_eq!(held, whole, "{place}: steps are missing in the middle");
+            if held.len() as u64 == STEPS {
+                let found = store.integrity_check().map_or(true, |findings| !findings.is_empty());
+                outcome.found_by_the_check += u64::from(found);
+                outcome.unseen += u64::from(!found);
+            } else {
+                assert!(of_the_log && held.len() as u64 >= FOLDED, "{place}: {} steps", held.len());
+                outcome.shorter += 1;
+                outcome.steps_gone += STEPS - held.len() as u64;
+            }
+        }
+        Err(error) if error.is_damage() => outcome.found_by_reading += 1,
+        Err(ReadError::Open(error)) if matches!(*error, OpenError::WrongKeyOrDamaged | OpenError::Damaged { .. }) => {
+            outcome.found_by_reading += 1;
+        }
+        Err(error) => panic!("{place}: {error:?}"),
+    }
+}
+
+fn anywhere(trials: u64, seed: u64) {
+    let (home, database, log) = crashed();
+    assert!(log.len() > 10 * 4_096, "too little in the log");
+    let mut dice = Dice::new(seed);
+    for of_the_log in [false, true] {
+        let mut outcome = Outcome::default();
+        for number in 0..trials / 2 {
+            let (mut database, mut log) = (database.clone(), log.clone());
+            let done = if of_the_log { damage(&mut log, &mut dice) } else { damage(&mut database, &mut dice) };
+            let place = format!("trial {number} (log: {of_the_log}): {done}");
+            look(&put(home.path(), &database, &log), of_the_log, &place, &mut outcome);
+        }
+        println!("{} of {} in {}: {outcome:?}", trials / 2, trials, if of_the_log { "the log" } else { "the database" });
+        if of_the_log {
+            assert!(outcome.shorter > 0, "the log was not damaged: {outcome:?}");
+        } else {
+            assert!(outcome.refused + outcome.found_by_reading > trials / 10, "the database was not damaged: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn damage_anywhere_is_an_error_and_never_other_data() {
+    anywhere(trials("OCMESH_DISK_DAMAGES", 100), 3);
+}
+
+#[test]
+#[ignore = "10,000 damaged files take minutes"]
+fn damage_at_ten_thousand_places_is_an_error_and_never_other_data() {
+    anywhere(10_000, 4);
+}
+
+#[test]
+fn a_page_that_goes_bad_while_the_store_is_open_is_an_error() {
+    use std::os::unix::fs::FileExt;
+    let home = Home::new();
+    let mut store = home.open();
+    for step in 1..=STEPS {
+        workload::write_step(&mut store, step, step - 1).unwrap();
+    }
+    store.checkpoint().unwrap();
+    let bytes = std::fs::read(home.path()).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(home.path()).unwrap();
+    // Behind the back of the open store; the first page is in every cache.
+    for page in 1..bytes.len() as u64 / 4_096 {
+        file.write_all_at(&[bytes[usize::try_from(page).unwrap() * 4_096 + 100] ^ 0x40], page * 4_096 + 100).unwrap();
+    }
+    let read = crate::Reader::open(&home.path(), &key(), 1).map(|other| other.message(&id(1_010)).unwrap_err().is_damage());
+    assert!(matches!(read, Ok(true) | Err(OpenError::Damaged { .. })), "{read:?}");
+    // A page that the writer has in memory is sound; one that it must read is not.
+    drop(store);
+    match Store::open(&home.path(), &key()).map(|mut store| workload::write_step(&mut store, STEPS + 1, 0)) {
+        Ok(written) => assert!(matches!(written, Err(WriteError::Corrupt(_))), "{written:?}"),
+        Err(error) => assert!(matches!(error, OpenError::Damaged { .. } | OpenError::WrongKeyOrDamaged), "{error:?}"),
+    }
+}
+
+/// SQLCipher hands out zeros for a page whose authentication code is wrong. Where that page is the end of a long text, SQLite sees
+/// nothing odd in them.
+#[test]
+fn the_end_of_a_long_text_that_went_bad_is_not_read_as_zeros() {
+    let home = Home::new();
+    let mut store = home.open();
+    let long: std::sync::Arc<str> = format!("{{\"event\":\"{}\"}}", "x".repeat(9_000)).into();
+    let event = ocmesh_proto::SignedEvent { id: id(1), kind: 1059, json: std::sync::Arc::clone(&long) };
+    write(&mut store, &[ocmesh_proto::Change::PutSealed { message: id(2), event }]);
+    store.close().unwrap();
+    let bytes = std::fs::read(home.path()).unwrap();
+    let (mut right, mut refused) = (0, 0);
+    for page in 1..bytes.len() / 4_096 {
+        let mut damaged = bytes.clone();
+        damaged[page * 4_096 + 1_000] ^= 1;
+        std::fs::write(home.path(), &damaged).unwrap();
+        match Store::open(&home.path(), &key()).map(|store| store.sealed(&id(1))) {
+            Ok(Ok(Some(read))) => {
+                assert!(read == long, "page {page}: an altered text was handed out");
+                right += 1;
+            }
+            Ok(Ok(None)) => panic!("page {page}: the event is gone"),
+            Ok(Err(error)) => {
+                assert!(error.is_damage(), "page {page}: {error:?}");
+                refused += 1;
+            }
+            Err(error) => assert!(matches!(error, OpenError::Damaged { .. } | OpenError::WrongKeyOrDamaged), "page {page}: {error:?}"),
+        }
+    }
+    // Its leaf and its two further pages at least; all the others do not matter to it.
+    assert!(refused >= 3 && right > 3, "{refused} refused, {right} right");
+}
