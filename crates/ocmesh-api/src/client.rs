@@ -107,7 +107,8 @@ impl Client {
     pub async fn peers(&self, query: &PeersQuery) -> Result<Page<Peer>, ClientError> {
         let mut line = Query::new(route::PEERS.path);
         line.add("online", query.online).add("q", query.q.as_deref()).add("feature", query.feature.as_deref());
-        line.add("trust", query.trust.as_deref()).add("limit", query.limit).add("cursor", query.cursor.as_deref());
+        line.add("missing", query.missing).add("trust", query.trust.as_deref());
+        line.add("limit", query.limit).add("cursor", query.cursor.as_deref());
         self.page(&route::PEERS, line, ANSWER_TIMEOUT).await
     }
 

@@ -18,12 +18,20 @@ pub enum Event {
     Receipt(ReceiptEvent),
     /// A relay changed.
     Relay(RelayEvent),
+    /// Messages of a peer are missing.
+    Gap(GapEvent),
+    /// Missing messages came.
+    GapHealed(GapEvent),
+    /// Missing messages will not come any more.
+    GapLost(GapEvent),
+    /// A message names another one before it than the one we have, or uses a number twice. It was delivered all the same.
+    ChainBroken(GapEvent),
     /// Our own profile or health changed.
     Status(StatusEvent),
 }
 
 impl Event {
-    /// The event's name: `message peer receipt relay status`.
+    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken status`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -31,6 +39,10 @@ impl Event {
             Self::Peer(_) => "peer",
             Self::Receipt(_) => "receipt",
             Self::Relay(_) => "relay",
+            Self::Gap(_) => "gap",
+            Self::GapHealed(_) => "gap_healed",
+            Self::GapLost(_) => "gap_lost",
+            Self::ChainBroken(_) => "chain_broken",
             Self::Status(_) => "status",
         }
     }
@@ -45,6 +57,7 @@ impl Event {
             Self::Peer(data) => serde_json::to_string(data),
             Self::Receipt(data) => serde_json::to_string(data),
             Self::Relay(data) => serde_json::to_string(data),
+            Self::Gap(data) | Self::GapHealed(data) | Self::GapLost(data) | Self::ChainBroken(data) => serde_json::to_string(data),
             Self::Status(data) => serde_json::to_string(data),
         }
     }
@@ -59,6 +72,10 @@ impl Event {
             "peer" => Self::Peer(serde_json::from_str(data)?),
             "receipt" => Self::Receipt(serde_json::from_str(data)?),
             "relay" => Self::Relay(serde_json::from_str(data)?),
+            "gap" => Self::Gap(serde_json::from_str(data)?),
+            "gap_healed" => Self::GapHealed(serde_json::from_str(data)?),
+            "gap_lost" => Self::GapLost(serde_json::from_str(data)?),
+            "chain_broken" => Self::ChainBroken(serde_json::from_str(data)?),
             "status" => Self::Status(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))
@@ -110,6 +127,19 @@ pub struct RelayEvent {
     pub url: String,
     /// How it stands now; `gone` when it is no longer used.
     pub state: String,
+    /// When it changed.
+    pub at: String,
+}
+
+/// How many messages of a peer are missing now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GapEvent {
+    /// Whose, hex.
+    pub pubkey: String,
+    /// How many of its messages are missing and asked for.
+    pub missing: u64,
+    /// How many will not come any more.
+    pub lost: u64,
     /// When it changed.
     pub at: String,
 }

@@ -20,7 +20,7 @@ mod status;
 pub use client::{Client, ClientError, EventStream, Page};
 pub use endpoint::Endpoint;
 pub use error::{ApiError, ErrorBody, ErrorCode};
-pub use events::{Event, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+pub use events::{Event, GapEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
 pub use identity::{Identity, IdentityPatch};
 pub use messages::{HistoryLine, Marked, Message, MessageDetail, MessagesQuery, ReadRequest};
 pub use outbox::{Hop, OutboxEntry, OutboxQuery};

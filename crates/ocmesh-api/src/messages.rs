@@ -58,6 +58,9 @@ pub struct Message {
     pub hops: Option<u32>,
     /// Waits for its owner's consent: a request, without its text.
     pub held: bool,
+    /// How many messages of the same author are missing right before this one, lost ones too. Where the author numbers them (ocmesh does).
+    #[serde(default)]
+    pub missing_before: u64,
     /// Size of the content in bytes.
     pub size: u64,
 }
@@ -82,7 +85,7 @@ pub struct MessageDetail {
 pub struct HistoryLine {
     /// When.
     pub at: String,
-    /// `queued rerouted resent sent accepted refused rewrapped delivered read failed retried`.
+    /// `queued rerouted resent sent accepted refused rewrapped delivered read failed retried asked_again`.
     pub what: String,
     /// Which relay (`sent accepted refused`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,6 +179,7 @@ impl Message {
             read_at: None,
             hops: None,
             held: false,
+            missing_before: 0,
             size: 31,
             id,
         }

@@ -41,6 +41,15 @@ pub struct Peer {
     pub about: Option<String>,
     /// Its software version.
     pub version: Option<String>,
+    /// How many of its messages are missing and asked for again.
+    #[serde(default)]
+    pub missing: u64,
+    /// How many of its messages will not come any more.
+    #[serde(default)]
+    pub lost: u64,
+    /// How many of its messages named another one before them than the one we have, or used a number twice. They were delivered.
+    #[serde(default)]
+    pub chain_breaks: u64,
 }
 
 /// Make a key known and look it up.
@@ -80,6 +89,8 @@ pub struct PeersQuery {
     pub q: Option<String>,
     /// Only those with this feature.
     pub feature: Option<String>,
+    /// Only those of whose messages some are missing or lost.
+    pub missing: Option<bool>,
     /// Only those of this trust: `unknown known trusted blocked`.
     pub trust: Option<String>,
     /// Most entries, 1 to 1000; 100 when absent.
@@ -110,6 +121,9 @@ impl Peer {
             source: "presence".to_owned(),
             about: None,
             version: Some("0.3.0".to_owned()),
+            missing: 0,
+            lost: 0,
+            chain_breaks: 0,
         }
     }
 }

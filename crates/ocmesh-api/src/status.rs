@@ -31,6 +31,12 @@ pub struct StatusReport {
     pub unread_count: u64,
     /// Messages of strangers that wait for consent (`inbox.policy = "ask"`).
     pub request_count: u64,
+    /// Messages of peers that are missing and asked for again.
+    #[serde(default)]
+    pub missing_count: u64,
+    /// Messages of peers that will not come any more.
+    #[serde(default)]
+    pub lost_count: u64,
     /// What is under way.
     pub outbox: OutboxCounts,
     /// Every relay in use.
@@ -92,6 +98,8 @@ impl StatusReport {
             online_peer_count: 37,
             unread_count: 2,
             request_count: 0,
+            missing_count: 0,
+            lost_count: 0,
             outbox: OutboxCounts { queued: 0, relayed: 1, failed: 0 },
             relay_status: vec![RelayStatus::example()],
             warnings: Vec::new(),

@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Good,
     /// A message without a receipt may be due to be sent again.
     Resend,
+    /// A gap may be shown, asked for or given up.
+    Gaps,
     /// Something in the outbox may go to this relay.
     Pump(RelayUrl),
     /// A message to ourselves through this relay is due to leave, or to be back.

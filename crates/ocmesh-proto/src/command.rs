@@ -20,6 +20,7 @@ pub(crate) struct PendingSend {
     reply_to: Option<MessageId>,
     thread: Option<MessageId>,
     subject: Option<String>,
+    place: Option<crate::Place>,
     idempotency_key: Option<String>,
 }
 
@@ -89,6 +90,7 @@ impl Mesh {
         if route_unknown {
             self.look_up(to, false);
         }
+        let place = if form == crate::Form::Nip17 { Some(self.next_place(&to)) } else { None };
         let parent = request.reply_to;
         let chain = parent.as_ref().and_then(|parent| parent.chain).map(|chain| Chain { hops: chain.hops.saturating_add(1), ..chain });
         let pending = PendingSend {
@@ -100,6 +102,7 @@ impl Mesh {
             reply_to: parent.as_ref().map(|parent| parent.id),
             thread: parent.as_ref().map(|parent| parent.thread),
             subject: request.subject.as_deref().and_then(|subject| label::clean(subject, NAME_CHARS_MAX * 2)),
+            place,
             idempotency_key: request.idempotency.map(|idempotency| idempotency.key),
         };
         let draft = DirectDraft {
@@ -110,6 +113,7 @@ impl Mesh {
             reply_to: pending.reply_to,
             subject: pending.subject.clone(),
             chain,
+            place,
             own_copy: form == crate::Form::Nip17,
         };
         self.seal(Job::Send(Box::new(pending)), Draft::Direct(draft));
@@ -142,12 +146,16 @@ impl Mesh {
             reply_to: pending.reply_to,
             subject: pending.subject,
             chain: sealed.chain,
+            place: pending.place,
             status: Status::Queued,
             idempotency_key: pending.idempotency_key,
             held: false,
             receipts: ReceiptsSent::default(),
         })));
         self.change(Change::AddHistory { id, at: now, entry: HistoryEntry::Queued { relays: relays.clone(), why } });
+        if let Some(place) = &pending.place {
+            self.place_taken(to, id, place);
+        }
         if let Some(json) = sealed.rumor {
             self.change(Change::PutRumor { message: id, json });
         }
@@ -178,6 +186,7 @@ impl Mesh {
         self.put_peer(peer);
         self.notice_peer(*peer, PeerChange::Trust);
         self.change(Change::ReleaseHeld(*peer));
+        self.ask_soon(peer, 0);
         self.out.effects.push(Effect::FindUnreceipted { peer: *peer });
     }
 
@@ -238,6 +247,7 @@ impl Mesh {
             self.notice_peer(peer, PeerChange::Trust);
         }
         if trust == Trust::Blocked {
+            self.forget_gaps(&peer);
             self.take_out_all(&peer, crate::FailReason::Blocked);
         }
         Ok(Answer::Peer(peer))
@@ -256,6 +266,7 @@ impl Mesh {
     fn forget_peer(&mut self, peer: PubKey) -> Result<Answer, Refusal> {
         let record = self.directory.remove(&peer).ok_or_else(|| Refusal::PeerUnknown(peer.to_hex()))?;
         self.take_out_all(&peer, crate::FailReason::Cancelled);
+        self.forget_gaps(&peer);
         self.change(Change::DropPeer(record.pubkey));
         self.notice_peer(peer, PeerChange::Forgotten);
         Ok(Answer::Done)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{At, Chain, EventId, Form, MessageId, PeerStatus, PubKey, RelayUrl};
+use crate::{At, Chain, EventId, Form, LineId, MessageId, PeerStatus, Place, PubKey, RelayUrl};
 
 /// Something to sign or to seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct DirectDraft {
     pub subject: Option<String>,
     /// `Some` continues a chain; `None` starts one with this message.
     pub chain: Option<Chain>,
+    /// Its place among our messages to the recipient (NIP-17 only).
+    pub place: Option<Place>,
     /// Wrap a copy to ourselves too (NIP-17 only).
     pub own_copy: bool,
 }
@@ -93,6 +95,20 @@ pub enum DraftBody {
     Delivered(MessageId),
     /// Our agent acknowledged this message.
     Read(MessageId),
+    /// We miss these messages of the recipient.
+    Missing {
+        /// In which line.
+        line: LineId,
+        /// Which.
+        numbers: Vec<u64>,
+    },
+    /// These messages of ours, which the recipient asked for, will not come.
+    Gone {
+        /// In which line.
+        line: LineId,
+        /// Which.
+        numbers: Vec<u64>,
+    },
 }
 
 /// Our presence.

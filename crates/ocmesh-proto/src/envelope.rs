@@ -1,7 +1,7 @@
 //! What a verified, opened event means to the mesh. Only `ocmesh-wire::open` makes these: holding one is proof that id, signature and
 //! decryption were good. The words inside are still a stranger's.
 
-use crate::{At, EventId, Form, MessageId, PubKey, RelayUrl};
+use crate::{At, EventId, Form, LineId, MessageId, Place, PubKey, RelayUrl};
 
 /// An event that passed every check, as a mesh value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub struct Envelope {
     pub subject: Option<String>,
     /// The `chain` tag: where this conversation of agents began and how many hops ago.
     pub chain: Option<Chain>,
+    /// The `seq` tag: its place among its author's messages to us.
+    pub place: Option<Place>,
     /// What it says.
     pub body: Body,
 }
@@ -143,6 +145,20 @@ pub enum Body {
     Delivered(MessageId),
     /// The peer's agent acknowledged our message.
     Read(MessageId),
+    /// The peer misses messages of ours.
+    Missing {
+        /// In which line.
+        line: LineId,
+        /// Which, at most [`crate::limit::ASK_NUMBERS_MAX`].
+        numbers: Vec<u64>,
+    },
+    /// Messages that we asked for will not come.
+    Gone {
+        /// In which line.
+        line: LineId,
+        /// Which, at most [`crate::limit::ASK_NUMBERS_MAX`].
+        numbers: Vec<u64>,
+    },
     /// Any other structured message: `task result error profile file` and unknown types. Stored and shown.
     Structured {
         /// The `type` field, cleaned and bounded.

@@ -23,6 +23,8 @@ const PONG_TTL_MS: u64 = 10 * MINUTE;
 const RECEIPT_TTL_MS: u64 = 7 * DAY;
 /// An intro is answered with ours at most this often a peer, so that two nodes cannot greet each other for ever.
 const INTRO_ANSWER_MS: u64 = 10 * MINUTE;
+/// A peer that comes back fetches what waits for it before it is asked for what is missing.
+const COMING_BACK_MS: u64 = MINUTE;
 /// Pings of one peer are answered at most this often.
 const PONG_INTERVAL_MS: u64 = 10_000;
 
@@ -105,6 +107,9 @@ impl Mesh {
         if moved {
             self.reroute(&author);
         }
+        if is_online && !was_online {
+            self.ask_soon(&author, COMING_BACK_MS);
+        }
         if is_online {
             self.consider_hello(&author);
         }
@@ -117,6 +122,7 @@ impl Mesh {
         }
         for stranger in self.directory.strangers_to_forget() {
             self.directory.remove(&stranger);
+            self.forget_gaps(&stranger);
             self.change(Change::DropPeer(stranger));
         }
         self.directory.insert(PeerRecord::new(peer, source, self.now));
@@ -174,6 +180,9 @@ impl Mesh {
         if facts.seen {
             if let Some(message) = facts.resent.filter(|message| message.from == envelope.author) {
                 self.receipt_again(*message);
+            }
+            if let Some(place) = envelope.place.filter(|_| envelope.author != self.me) {
+                self.number_came(envelope.author, place.line, place.number);
             }
             return;
         }
@@ -246,8 +255,15 @@ impl Mesh {
                 }
             }
             Body::Pong | Body::Canary => {}
-            Body::Delivered(message) => self.receipt(message, author, false, facts.receipt_for.as_ref()),
-            Body::Read(message) => self.receipt(message, author, true, facts.receipt_for.as_ref()),
+            Body::Delivered(message) => self.receipt(message, author, false, facts.receipt_for.as_deref()),
+            Body::Read(message) => self.receipt(message, author, true, facts.receipt_for.as_deref()),
+            Body::Missing { line, numbers } => {
+                let stale = now.since(envelope.written_at) > DAY;
+                if !stale {
+                    self.asked_again(author, line, &numbers, &facts.asked);
+                }
+            }
+            Body::Gone { line, numbers } => self.numbers_gone(author, line, &numbers),
         }
     }
 
@@ -284,6 +300,9 @@ impl Mesh {
         let receipts = ReceiptsSent { delivered: accepted, read: false };
         self.change(Change::AddMessage(Box::new(MessageRecord { held, receipts, ..record })));
         self.notice(Notice::MessageArrived { id: envelope.id, from: envelope.author, trust, held });
+        if let Some(place) = &envelope.place {
+            self.place_heard(envelope.author, envelope.id, place, &facts.place.unwrap_or_default());
+        }
         if accepted {
             self.send_frame(envelope.author, envelope.form, DraftBody::Delivered(envelope.id), RECEIPT_TTL_MS);
         }
@@ -308,6 +327,9 @@ impl Mesh {
         if self.meet(peer, PeerSource::Added) {
             self.directory.edit(&peer, now, |record| record.trust = Trust::Known);
             self.put_peer(&peer);
+        }
+        if let Some(place) = &envelope.place {
+            self.own_place_seen(peer, place);
         }
         let record = record_of(&envelope, peer, facts, kind, content, now);
         let status = Status::Relayed { at: envelope.written_at, accepted: 1, of: 1 };
@@ -383,6 +405,7 @@ fn record_of(envelope: &Envelope, peer: PubKey, facts: &Facts, kind: String, con
         reply_to: envelope.reply_to,
         subject: envelope.subject.clone(),
         chain: envelope.chain,
+        place: envelope.place,
         status: Status::Received,
         idempotency_key: None,
         held: false,

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PubKey, RelayUrl, Sealed, Sub, Trust, Verdict};
+use crate::{
+    AskedFacts, Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, Sub, Trust,
+    Verdict,
+};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +100,13 @@ pub struct Facts {
     /// For a reply: the thread of its parent, where the store has the parent.
     pub parent_thread: Option<MessageId>,
     /// For a receipt: the message of ours it speaks of, where the store has it.
-    pub receipt_for: Option<StoredFacts>,
+    pub receipt_for: Option<Box<StoredFacts>>,
     /// For a message that the store has, in a wrap that it has not seen: the message. Its author may have missed our receipt.
     pub resent: Option<Box<InboundFacts>>,
+    /// For a message with a place: what is around it.
+    pub place: Option<Box<PlaceFacts>>,
+    /// For a peer that asks for messages of ours: those of them that the store has.
+    pub asked: Vec<AskedFacts>,
 }
 
 /// A draft could not be sealed: the recipient's key is not a point on the curve, or the content is too long for the form.

@@ -23,11 +23,13 @@ mod message;
 mod outbox;
 mod parcel;
 mod peer;
+mod place;
 mod policy;
 mod presence;
 mod random;
 mod relay_set;
 mod route;
+mod sequence;
 mod snapshot;
 mod step;
 pub mod time;
@@ -47,9 +49,12 @@ pub use mesh::Mesh;
 pub use message::{Direction, FailReason, HistoryEntry, MessageRecord, ReceiptsSent, RouteReason, Status};
 pub use parcel::{Hop, HopState, Parcel, ParcelClass, Resend};
 pub use peer::{Handshake, PeerRecord, PeerRelays, PeerSource, Trust};
+pub use place::{AskedFacts, Gap, LineId, Lost, OwnLine, PeerLine, Place, PlaceFacts};
 pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
 pub use relay_set::RelayStanding;
 pub use snapshot::Snapshot;
-pub use step::{Answer, Change, Effect, Lane, Notice, OwnRecord, PeerChange, Refusal, RelayOrigin, RelayRecord, RelayRole, Step};
+pub use step::{
+    Answer, Change, Effect, GapChange, Lane, Notice, OwnRecord, PeerChange, Refusal, RelayOrigin, RelayRecord, RelayRole, Step,
+};
 pub use time::At;
 pub use verdict::Verdict;

@@ -36,3 +36,15 @@ pub const LOOKUPS_MAX: usize = 32;
 pub const RELAY_TEXT_CHARS_MAX: usize = 200;
 /// Presences written to disk for one stranger are at least this far apart unless something visible changed, in milliseconds.
 pub const PRESENCE_WRITE_INTERVAL_MS: u64 = 60_000;
+/// Highest number of a message in its line: the largest integer that every JSON reader keeps exact (2^53 - 1).
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
+/// Lines kept of one peer: an honest one begins another only after its store was lost, and once a device.
+pub const LINES_PER_PEER_MAX: usize = 16;
+/// Numbers missed at once, the newest: more than an agent that was away for long could ask for in a day.
+pub const GAP_NUMBERS_MAX: u64 = 10_000;
+/// Gaps kept of one peer.
+pub const GAPS_PER_PEER_MAX: usize = 256;
+/// Gaps kept in all, some megabytes of memory; strangers' fill no more than half.
+pub const GAPS_MAX: usize = 20_000;
+/// Numbers in one ask, and answered of one: each answer is a message to up to three relays.
+pub const ASK_NUMBERS_MAX: usize = 32;

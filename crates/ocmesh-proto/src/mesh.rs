@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    At, Change, Command, CommandId, Draft, Effect, Input, JobId, MessageId, Notice, OwnRecord, PeerStatus, Policy, PubKey, SealRefused,
-    Sealed, Snapshot, Step,
+    At, Change, Command, CommandId, Draft, Effect, Input, JobId, MessageId, Notice, OwnLine, OwnRecord, PeerStatus, Policy, PubKey,
+    SealRefused, Sealed, Snapshot, Step,
     agenda::{Agenda, Timer},
     command::PendingSend,
     directory::Directory,
@@ -13,6 +13,7 @@ use crate::{
     presence::{Announcer, Published},
     random::Random,
     relay_set::RelaySet,
+    sequence::{Gaps, Given},
 };
 
 /// The whole mesh as this agent sees it.
@@ -31,6 +32,9 @@ pub struct Mesh {
     pub(crate) stopping: Option<CommandId>,
     pub(crate) answered: crate::inbox::Answered,
     pub(crate) receipted: crate::inbox::Receipted,
+    pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
+    pub(crate) gaps: Gaps,
+    pub(crate) given: Given,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     pub(crate) now: At,
@@ -46,6 +50,8 @@ pub(crate) enum Job {
     Frame { to: PubKey, form: crate::Form, ttl_ms: u64 },
     /// A new wrap for a parcel.
     Rewrap { message: MessageId, class: crate::ParcelClass },
+    /// A message that left the outbox, for the peer that asked for it again.
+    Again { message: MessageId, to: PubKey },
     /// Presence, profile or a list.
     Announcement(Published),
     /// A message to ourselves through this relay.
@@ -69,6 +75,9 @@ impl Mesh {
             stopping: None,
             answered: crate::inbox::Answered::new(),
             receipted: crate::inbox::Receipted::new(),
+            own_lines: snapshot.own_lines.into_iter().map(|own| (own.peer, own)).collect(),
+            gaps: Gaps::load(snapshot.gaps),
+            given: Given::default(),
             jobs: BTreeMap::new(),
             next_job: 0,
             policy,
@@ -116,6 +125,9 @@ impl Mesh {
         self.open_own_relays();
         self.want_routes();
         self.plan_resend();
+        if let Some(at) = self.gaps.next_due() {
+            self.agenda.set(Timer::Gaps, at);
+        }
         self.agenda.set(Timer::Scan, self.now.plus(self.random.around(self.policy.discovery_interval_ms, 10)));
         self.agenda.set(Timer::Good, self.now.plus(crate::relay_set::GOOD_INTERVAL_MS));
     }
@@ -133,6 +145,7 @@ impl Mesh {
                 Timer::Hello => self.send_hellos(),
                 Timer::Good => self.note_good_relays(),
                 Timer::Resend => self.resend_due(),
+                Timer::Gaps => self.gaps_due(),
                 Timer::Pump(relay) => self.pump(&relay),
                 Timer::Canary(relay) => self.canary_due(&relay),
                 Timer::RouteIdle(relay) => self.close_idle_route(&relay),
@@ -159,6 +172,7 @@ impl Mesh {
             }
             Some(Job::Rewrap { message, class }) => self.rewrapped(message, class, sealed),
             Some(Job::Canary(relay)) => self.canary_sealed(&relay, sealed),
+            Some(Job::Again { message, to }) => self.again_sealed(message, to, sealed),
             Some(Job::Announcement(published)) => {
                 if let Ok(sealed) = sealed {
                     self.announcement_sealed(published, sealed.event);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{At, Chain, Form, MessageId, PubKey, RelayUrl};
+use crate::{At, Chain, Form, MessageId, Place, PubKey, RelayUrl};
 
 /// A stored message, ours or a peer's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct MessageRecord {
     pub subject: Option<String>,
     /// Loop protection.
     pub chain: Option<Chain>,
+    /// Its place among its author's messages to its recipient.
+    pub place: Option<Place>,
     /// Where it stands.
     pub status: Status,
     /// The caller's key for "the same call again" (outbound only).
@@ -217,6 +219,8 @@ pub enum HistoryEntry {
     },
     /// Its owner asked for another try.
     Retried,
+    /// The peer misses it and asked for it.
+    AskedAgain,
 }
 
 /// Why a message goes to the relays it goes to.

@@ -138,6 +138,11 @@ impl Outbox {
     pub(crate) fn get(&self, message: MessageId, class: ParcelClass) -> Option<&Parcel> {
         self.parcels.get(&(message, class))
     }
+
+    /// Some relay took it.
+    pub(crate) fn was_taken(&self, message: MessageId, class: ParcelClass) -> bool {
+        self.get(message, class).is_some_and(is_relayed)
+    }
 }
 
 fn accepted(parcel: &Parcel) -> usize {

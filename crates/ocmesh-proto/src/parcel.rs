@@ -59,23 +59,33 @@ pub enum ParcelClass {
     OwnCopy,
     /// A hello, pong or receipt: done at the first OK.
     Frame,
+    /// A message that left the outbox and that its peer asked for again: done when every relay has answered for good. It has a history; its
+    /// status is not touched.
+    Again,
 }
 
 impl ParcelClass {
-    /// `message`, `own_copy` or `frame`.
+    /// `message`, `own_copy`, `frame` or `again`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Message => "message",
             Self::OwnCopy => "own_copy",
             Self::Frame => "frame",
+            Self::Again => "again",
         }
+    }
+
+    /// What happens to it is a line in the history of its message.
+    #[must_use]
+    pub const fn has_history(self) -> bool {
+        matches!(self, Self::Message | Self::Again)
     }
 
     /// The reverse of [`Self::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Message, Self::OwnCopy, Self::Frame].into_iter().find(|class| class.as_str() == text)
+        [Self::Message, Self::OwnCopy, Self::Frame, Self::Again].into_iter().find(|class| class.as_str() == text)
     }
 }
 

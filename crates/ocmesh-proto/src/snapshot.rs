@@ -1,6 +1,6 @@
 //! What the core starts from: everything in the store that it keeps in memory.
 
-use crate::{OwnRecord, Parcel, PeerRecord, RelayRecord};
+use crate::{Gap, OwnLine, OwnRecord, Parcel, PeerRecord, RelayRecord};
 
 /// The core's memory, loaded from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,4 +13,8 @@ pub struct Snapshot {
     pub parcels: Vec<Parcel>,
     /// Our relays.
     pub relays: Vec<RelayRecord>,
+    /// The lines in which we write.
+    pub own_lines: Vec<OwnLine>,
+    /// Messages that are missing.
+    pub gaps: Vec<Gap>,
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    At, CommandId, Draft, EventId, Filter, HistoryEntry, JobId, MessageId, MessageRecord, Parcel, ParcelClass, PeerRecord, PubKey,
-    ReceiptsSent, RelayUrl, SignedEvent, Status, Sub, Trust,
+    At, CommandId, Draft, EventId, Filter, Gap, HistoryEntry, JobId, LineId, MessageId, MessageRecord, OwnLine, Parcel, ParcelClass,
+    PeerLine, PeerRecord, PubKey, ReceiptsSent, RelayUrl, SignedEvent, Status, Sub, Trust,
 };
 
 /// The outcome of one input.
@@ -93,6 +93,32 @@ pub enum Change {
     PutRelay(Box<RelayRecord>),
     /// Replace what we know of ourselves.
     PutOwn(Box<OwnRecord>),
+    /// Our line to a peer has another newest message.
+    PutOwnLine(OwnLine),
+    /// The next message to this peer begins another line.
+    DropOwnLine(PubKey),
+    /// Insert or replace what we know of a peer's line.
+    PutLine(PeerLine),
+    /// Forget a peer's line.
+    DropLine {
+        /// Whose.
+        peer: PubKey,
+        /// Which.
+        line: LineId,
+    },
+    /// Insert a gap, or replace the one of the same line with the same last number.
+    PutGap(Gap),
+    /// Remove a gap.
+    DropGap {
+        /// Whose messages were missing.
+        peer: PubKey,
+        /// In which line.
+        line: LineId,
+        /// Its last number.
+        last: u64,
+    },
+    /// Our owner took a message back: its peer gets it no more when it asks for its number.
+    ForgetNumber(MessageId),
 }
 
 /// What is kept of a relay.
@@ -368,8 +394,51 @@ pub enum Notice {
         /// Which.
         relay: RelayUrl,
     },
+    /// Something about a peer's missing messages changed.
+    GapChanged {
+        /// Whose.
+        peer: PubKey,
+        /// What.
+        what: GapChange,
+        /// How many of its messages are missing and asked for now.
+        missing: u64,
+        /// How many are lost for good.
+        lost: u64,
+    },
     /// Our own profile or state changed.
     OwnChanged,
+}
+
+/// What changed about a peer's missing messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapChange {
+    /// Some are missing.
+    Found,
+    /// Those of one gap have come.
+    Healed,
+    /// Some will not come any more.
+    Lost,
+    /// A message names another one before it than the one we have, or uses a number twice. It was delivered all the same.
+    Broken,
+}
+
+impl GapChange {
+    /// `gap`, `gap_healed`, `gap_lost` or `chain_broken`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "gap",
+            Self::Healed => "gap_healed",
+            Self::Lost => "gap_lost",
+            Self::Broken => "chain_broken",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Found, Self::Healed, Self::Lost, Self::Broken].into_iter().find(|change| change.as_str() == text)
+    }
 }
 
 /// What changed about a peer.

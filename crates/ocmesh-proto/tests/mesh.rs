@@ -9,6 +9,8 @@ mod canary;
 mod delivery;
 #[path = "mesh/disk.rs"]
 mod disk;
+#[path = "mesh/gaps.rs"]
+mod gaps;
 #[path = "mesh/relay.rs"]
 mod relay;
 #[path = "mesh/strangers.rs"]
@@ -365,6 +367,7 @@ fn the_form_follows_the_peer() {
             reply_to: None,
             subject: None,
             chain: None,
+            place: None,
             body: Body::Text("hi".to_owned()),
         });
         let facts = ocmesh_proto::Facts::default();

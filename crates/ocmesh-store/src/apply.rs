@@ -1,5 +1,6 @@
 //! Writes changes. Each is one or a few prepared statements inside the caller's transaction; what to change is the core's decision.
 
+mod line;
 mod message;
 mod outbox;
 mod own;
@@ -28,5 +29,12 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: At) -> Result<(), Wri
         Change::AddSeen { id, at } => message::add_seen(db, id, *at),
         Change::PutRelay(relay) => own::put_relay(db, relay),
         Change::PutOwn(own) => own::put(db, own),
+        Change::PutOwnLine(own) => line::put_own(db, own),
+        Change::DropOwnLine(peer) => line::drop_own(db, peer),
+        Change::PutLine(known) => line::put(db, known),
+        Change::DropLine { peer, line } => line::remove(db, peer, *line),
+        Change::PutGap(gap) => line::put_gap(db, gap),
+        Change::DropGap { peer, line, last } => line::drop_gap(db, peer, *line, *last),
+        Change::ForgetNumber(message) => line::forget_number(db, message),
     }
 }

@@ -1,9 +1,11 @@
 //! Facts the core cannot hold in memory, looked up by the writer, so that they also see what the open transaction has written.
 
+mod line;
+
 use std::sync::Arc;
 
 use ocmesh_proto::{
-    At, Chain, EarlierSend, EventId, Form, InboundFacts, MessageId, ParentFacts, PubKey, ReceiptsSent, Status, StoredFacts,
+    At, Chain, EarlierSend, EventId, Form, InboundFacts, LineId, MessageId, ParentFacts, Place, PubKey, ReceiptsSent, Status, StoredFacts,
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
 
@@ -161,6 +163,17 @@ pub(crate) fn status(fields: &mut Fields<'_, '_>) -> Result<Status, ReadError> {
         ("queued", None) => Ok(Status::Queued),
         (_, Some(status)) => Ok(status),
         (_, None) => Err(ReadError::Unreadable { what: "message status" }),
+    }
+}
+
+/// Reads a place from its three columns.
+pub(crate) fn place(fields: &mut Fields<'_, '_>) -> Result<Option<Place>, ReadError> {
+    let what = "message number";
+    let (line, number, previous) = (fields.maybe_integer(what)?, fields.maybe_integer(what)?, fields.maybe_id(what)?);
+    match (line, number.map(u64::try_from)) {
+        (Some(line), Some(Ok(number))) => Ok(Some(Place { line: LineId(line.cast_unsigned()), number, previous })),
+        (None, None) => Ok(None),
+        _ => Err(ReadError::Unreadable { what }),
     }
 }
 

@@ -29,5 +29,5 @@ pub use cursor::{Cursor, CursorError, Page};
 pub use error::{IdentityError, OpenError, ReadError, WriteError};
 pub use key::{KeyError, StoreKey};
 pub use prune::{PruneLimits, PruneReport};
-pub use reader::{Counts, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, StoredNotice};
+pub use reader::{Counts, GapCounts, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, StoredNotice};
 pub use store::Store;

@@ -1,8 +1,8 @@
 //! Everything the core keeps in memory, read once at start.
 
 use ocmesh_proto::{
-    At, Form, Handshake, HopState, OwnRecord, Parcel, PeerRecord, PeerSource, PeerStatus, RelayOrigin, RelayRecord, RelayUrl, Snapshot,
-    Trust,
+    At, Form, Gap, Handshake, HopState, Lost, OwnLine, OwnRecord, Parcel, PeerRecord, PeerSource, PeerStatus, RelayOrigin, RelayRecord,
+    RelayUrl, Snapshot, Trust,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -29,6 +29,8 @@ impl Store {
             peers: all(db, &format!("SELECT {PEER_COLUMNS} FROM peers AS p"), |row| peer(&mut Fields::new(row)))?,
             parcels: all(db, "SELECT body FROM parcels ORDER BY queued_at, id", |row| parcel(&mut Fields::new(row)).map(landed))?,
             relays: all(db, "SELECT url, origin, good_at FROM relays", relay)?,
+            own_lines: all(db, "SELECT peer, line, number, last FROM own_lines", own_line)?,
+            gaps: all(db, "SELECT peer, line, first, last, found_at, shown, asks, next_at, lost FROM gaps", gap)?,
         })
     }
 }
@@ -91,6 +93,26 @@ fn relay(row: &Row<'_>) -> Result<RelayRecord, ReadError> {
         url: fields.word("relay", |text| RelayUrl::parse(text).ok())?,
         origin: fields.word("relay origin", RelayOrigin::parse)?,
         good_at: fields.maybe_at("relay time")?,
+    })
+}
+
+fn own_line(row: &Row<'_>) -> Result<OwnLine, ReadError> {
+    let mut fields = Fields::new(row);
+    Ok(OwnLine { peer: fields.key("line")?, line: fields.line("line")?, number: fields.number("line")?, last: fields.id("line")? })
+}
+
+fn gap(row: &Row<'_>) -> Result<Gap, ReadError> {
+    let mut fields = Fields::new(row);
+    Ok(Gap {
+        peer: fields.key("gap")?,
+        line: fields.line("gap")?,
+        first: fields.number("gap")?,
+        last: fields.number("gap")?,
+        found_at: fields.at("gap")?,
+        shown: fields.flag("gap")?,
+        asks: fields.number("gap")?,
+        next_at: fields.at("gap")?,
+        lost: fields.maybe_word("gap", Lost::parse)?,
     })
 }
 

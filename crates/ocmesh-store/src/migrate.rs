@@ -13,7 +13,10 @@ pub(crate) struct Migration {
 }
 
 /// Every migration, oldest first. Applied ones are frozen.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration { number: 1, sql: include_str!("../migrations/0001_first.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, sql: include_str!("../migrations/0001_first.sql") },
+    Migration { number: 2, sql: include_str!("../migrations/0002_lines.sql") },
+];
 
 /// The version of a database: the number of its newest migration, 0 before the first.
 pub(crate) fn version(connection: &Connection) -> Result<u32, OpenError> {

@@ -1,6 +1,6 @@
 //! Notices as they are kept, so that a listener can resume where it left off.
 
-use ocmesh_proto::{At, MessageId, Notice, PeerChange, PubKey, RelayUrl, Status, Trust};
+use ocmesh_proto::{At, GapChange, MessageId, Notice, PeerChange, PubKey, RelayUrl, Status, Trust};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ pub(crate) enum Kept {
     MessageRead { id: MessageId },
     PeerChanged { peer: PubKey, what: String },
     RelayChanged { relay: RelayUrl },
+    GapChanged { peer: PubKey, what: String, missing: u64, lost: u64 },
     OwnChanged,
 }
 
@@ -26,6 +27,9 @@ impl From<&Notice> for Kept {
             Notice::MessageRead { id } => Self::MessageRead { id: *id },
             Notice::PeerChanged { peer, what } => Self::PeerChanged { peer: *peer, what: what.as_str().to_owned() },
             Notice::RelayChanged { relay } => Self::RelayChanged { relay: relay.clone() },
+            Notice::GapChanged { peer, what, missing, lost } => {
+                Self::GapChanged { peer: *peer, what: what.as_str().to_owned(), missing: *missing, lost: *lost }
+            }
             Notice::OwnChanged => Self::OwnChanged,
         }
     }
@@ -40,6 +44,7 @@ impl Kept {
             Self::MessageRead { id } => Notice::MessageRead { id },
             Self::PeerChanged { peer, what } => Notice::PeerChanged { peer, what: peer_change(&what)? },
             Self::RelayChanged { relay } => Notice::RelayChanged { relay },
+            Self::GapChanged { peer, what, missing, lost } => Notice::GapChanged { peer, what: GapChange::parse(&what)?, missing, lost },
             Self::OwnChanged => Notice::OwnChanged,
         })
     }

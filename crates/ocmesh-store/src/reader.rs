@@ -1,6 +1,7 @@
 //! Reading for the Local API: a few read-only connections that see what is committed, whatever the writer is at. Blocking.
 
 mod counts;
+mod gaps;
 pub(crate) mod messages;
 mod notices;
 mod outbox;
@@ -20,6 +21,7 @@ use rusqlite::{CachedStatement, Connection, Params, Row};
 use crate::{OpenError, ReadError, StoreKey, open, sound};
 
 pub use counts::{Counts, OutboxCounts};
+pub use gaps::GapCounts;
 pub use messages::{MessageQuery, MessageRow};
 pub use notices::StoredNotice;
 pub use outbox::OutboxRow;

@@ -1,6 +1,6 @@
 //! Rows to values and back: the one place that knows how a moment, a key, a word or a list is written.
 
-use ocmesh_proto::{At, EventId, PubKey};
+use ocmesh_proto::{At, EventId, LineId, PubKey};
 use rusqlite::{Row, types::ValueRef};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -19,6 +19,11 @@ pub(crate) fn at(ms: i64) -> At {
 /// A count as SQLite's signed integer.
 pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The 64 bits of a line's name as SQLite's signed integer.
+pub(crate) const fn line(line: LineId) -> i64 {
+    line.0.cast_signed()
 }
 
 /// A list as JSON; an empty one takes no space.
@@ -122,6 +127,11 @@ impl<'row, 'stmt> Fields<'row, 'stmt> {
 
     pub(crate) fn at(&mut self, what: &'static str) -> Result<At, ReadError> {
         self.maybe_at(what)?.ok_or(ReadError::Unreadable { what })
+    }
+
+    pub(crate) fn line(&mut self, what: &'static str) -> Result<LineId, ReadError> {
+        let bits = self.maybe_integer(what)?.ok_or(ReadError::Unreadable { what })?;
+        Ok(LineId(bits.cast_unsigned()))
     }
 
     pub(crate) fn flag(&mut self, what: &'static str) -> Result<bool, ReadError> {

@@ -8,6 +8,7 @@ mod disk;
 mod facts;
 mod files;
 mod full;
+mod lines;
 mod pages;
 mod plans;
 mod prune;
@@ -98,6 +99,7 @@ pub(crate) fn inbound(n: u64, peer: u64, stored_at: At) -> MessageRecord {
         reply_to: None,
         subject: None,
         chain: None,
+        place: None,
         status: Status::Received,
         idempotency_key: None,
         held: false,

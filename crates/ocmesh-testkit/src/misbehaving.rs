@@ -71,6 +71,7 @@ impl MisbehavingRelay {
             cut: watch::Sender::new(0),
             words: broadcast::Sender::new(WORDS_MAX),
             withheld: link::Withheld::default(),
+            withheld_wraps: link::Withheld::default(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });

@@ -11,6 +11,7 @@ mod agent;
 mod batch;
 mod connection;
 mod disk;
+mod gaps;
 mod ledger;
 mod owners;
 mod plan;
@@ -47,6 +48,12 @@ pub struct Report {
     pub disk_failures: u64,
     /// Direct messages that a relay said OK to and forgot.
     pub lies: u64,
+    /// Gift wraps that every relay kept back for good.
+    pub withheld: u64,
+    /// Times an agent showed that messages are missing.
+    pub gaps: u64,
+    /// Times missing messages came after all.
+    pub healed: u64,
     /// Step boundaries that each agent passed while there was trouble.
     pub boundaries: Vec<u64>,
     /// Acknowledged and not arrived, though it could.
@@ -110,6 +117,12 @@ pub struct Totals {
     pub disk_failures: u64,
     /// Direct messages that a relay said OK to and forgot.
     pub lies: u64,
+    /// Gift wraps that every relay kept back for good.
+    pub withheld: u64,
+    /// Times an agent showed that messages are missing.
+    pub gaps: u64,
+    /// Times missing messages came after all.
+    pub healed: u64,
     /// Lost messages.
     pub lost: u64,
     /// Duplicated messages.
@@ -131,6 +144,9 @@ impl Totals {
         self.crashes += report.crashes;
         self.disk_failures += report.disk_failures;
         self.lies += report.lies;
+        self.withheld += report.withheld;
+        self.gaps += report.gaps;
+        self.healed += report.healed;
         self.lost += report.lost;
         self.duplicated += report.duplicated;
         self.phantom += report.phantom;
@@ -143,14 +159,17 @@ impl fmt::Display for Totals {
         let days = self.simulated_ms / ocmesh_proto::time::DAY;
         write!(
             f,
-            "{} runs, {days} simulated days, {} messages, {} inputs, {} crashes, {} failed commits, {} lies of relays: \
-             {} lost, {} duplicated, {} phantom, {} torn; {} runs failed",
+            "{} runs, {days} simulated days, {} messages, {} inputs, {} crashes, {} failed commits, {} lies of relays, \
+             {} wraps withheld, {} gaps shown, {} healed: {} lost, {} duplicated, {} phantom, {} torn; {} runs failed",
             self.runs,
             self.messages,
             self.inputs,
             self.crashes,
             self.disk_failures,
             self.lies,
+            self.withheld,
+            self.gaps,
+            self.healed,
             self.lost,
             self.duplicated,
             self.phantom,

@@ -58,6 +58,7 @@ fn two_hundred_seeds_go_well() {
     let totals = all_go_well(&seeds, sim::run);
     assert_eq!(totals.runs, SEEDS);
     assert!(totals.messages > 20 * SEEDS && totals.crashes > SEEDS && totals.lies > SEEDS, "there was trouble enough: {totals}");
+    assert!(totals.withheld > SEEDS && totals.healed > SEEDS / 4, "messages were missed and came: {totals}");
 }
 
 #[test]

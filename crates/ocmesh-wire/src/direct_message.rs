@@ -5,7 +5,7 @@ pub(crate) mod nip04;
 pub(crate) mod nip17;
 pub(crate) mod nip44;
 
-use ocmesh_proto::{Chain, PubKey, SealRefused, label, limit::INBOUND_CONTENT_BYTES_MAX};
+use ocmesh_proto::{Chain, Place, PubKey, SealRefused, label, limit::INBOUND_CONTENT_BYTES_MAX};
 
 use crate::{keys::is_on_curve, open::OpenError, tag};
 
@@ -40,6 +40,13 @@ fn reachable(key: &PubKey) -> Result<(), SealRefused> {
 
 fn subject(tags: &[Vec<String>]) -> Option<String> {
     tag::value(tags, "subject").and_then(|text| label::clean(text, SUBJECT_CHARS_MAX))
+}
+
+/// The `seq` tag: `["seq", number, id of the message before or "", line]`. One that says anything else is as if it were not there.
+fn place(tags: &[Vec<String>]) -> Option<Place> {
+    let [number, previous, line, ..] = tag::all(tags, "seq").next()? else { return None };
+    let previous = if previous.is_empty() { None } else { Some(previous.parse().ok()?) };
+    Place::checked(line.parse().ok()?, number.parse().ok()?, previous)
 }
 
 fn chain(tags: &[Vec<String>]) -> Option<Chain> {

@@ -1,6 +1,9 @@
-//! The frames of the Node ocmesh 0.1 and 0.2: JSON objects with a `type`, which we speak too. How they are encrypted is not known here.
+//! The frames of the Node ocmesh 0.1 and 0.2: JSON objects with a `type`, which we speak too, and two of our own, `missing` and `gone`. How they are encrypted is not known here.
 
-use ocmesh_proto::{At, Body, DraftBody, MessageId, PubKey, label, limit::NAME_CHARS_MAX};
+use ocmesh_proto::{
+    At, Body, DraftBody, LineId, MessageId, PubKey, label,
+    limit::{ASK_NUMBERS_MAX, NAME_CHARS_MAX, NUMBER_MAX},
+};
 use serde_json::{Map, Value, json};
 
 use crate::presence::{VERSION_CHARS_MAX, features};
@@ -35,9 +38,22 @@ pub(crate) fn read(content: String) -> Body {
         }),
         "delivered" => about().map(Body::Delivered),
         "read" => about().map(Body::Read),
+        "missing" => numbers(&object).map(|(line, numbers)| Body::Missing { line, numbers }),
+        "gone" => numbers(&object).map(|(line, numbers)| Body::Gone { line, numbers }),
         _ => None,
     };
     read.unwrap_or(Body::Structured { kind, json: content })
+}
+
+/// The numbers of one line that a frame speaks of. Anything that is not exactly that is no such frame: an agent may use the word too.
+fn numbers(object: &Map<String, Value>) -> Option<(LineId, Vec<u64>)> {
+    let line = object.get("line")?.as_str()?.parse().ok()?;
+    let listed = object.get("numbers")?.as_array()?;
+    if listed.is_empty() || listed.len() > ASK_NUMBERS_MAX {
+        return None;
+    }
+    let number = |value: &Value| value.as_u64().filter(|number| (1..=NUMBER_MAX).contains(number));
+    Some((line, listed.iter().map(number).collect::<Option<_>>()?))
 }
 
 /// A JSON object with a `type` that shows something. The depth is bounded by the parser, the size by the caller.
@@ -72,6 +88,8 @@ pub(crate) fn write(body: &DraftBody, author: &PubKey, written_at: At, version: 
         DraftBody::Pong => json!({"type": "pong", "ts": ts, "v": v}),
         DraftBody::Delivered(id) => json!({"type": "delivered", "msgId": id, "ts": ts, "v": v}),
         DraftBody::Read(id) => json!({"type": "read", "msgId": id, "ts": ts, "v": v}),
+        DraftBody::Missing { line, numbers } => json!({"type": "missing", "line": line.to_string(), "numbers": numbers, "ts": ts, "v": v}),
+        DraftBody::Gone { line, numbers } => json!({"type": "gone", "line": line.to_string(), "numbers": numbers, "ts": ts, "v": v}),
     };
     (frame.to_string(), true)
 }

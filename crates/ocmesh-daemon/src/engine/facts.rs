@@ -15,14 +15,22 @@ pub(crate) fn of_event(store: &Store, opened: &Opened) -> Result<Facts, ReadErro
     let Opened::Direct(envelope) = opened else { return Ok(Facts::default()) };
     let parent_thread = envelope.reply_to.map(|parent| store.thread_of(&parent)).transpose()?.flatten();
     let receipt_for = match envelope.body {
-        Body::Delivered(message) | Body::Read(message) => store.stored_facts(&message)?,
+        Body::Delivered(message) | Body::Read(message) => store.stored_facts(&message)?.map(Box::new),
         _ => None,
     };
     let seen = store.is_seen(&envelope.id)?;
     // A known message in a wrap that is new: its author sends it again.
     let in_new_wrap = seen && envelope.event_id != envelope.id && !store.is_seen(&envelope.event_id)?;
     let resent = if in_new_wrap { store.inbound_facts(&[envelope.id])?.pop().map(Box::new) } else { None };
-    Ok(Facts { seen, parent_thread, receipt_for, resent })
+    let place = match &envelope.place {
+        Some(place) if !seen => Some(Box::new(store.place_facts(&envelope.author, place)?)),
+        _ => None,
+    };
+    let asked = match &envelope.body {
+        Body::Missing { line, numbers } if !seen => store.asked_facts(&envelope.author, *line, numbers)?,
+        _ => Vec::new(),
+    };
+    Ok(Facts { seen, parent_thread, receipt_for, resent, place, asked })
 }
 
 /// Why a question did not become commands.

@@ -1,6 +1,6 @@
 //! What the log tells of the mesh: who was found, who answered, where messages stand. Never what they say.
 
-use ocmesh_proto::{Mesh, Notice, PeerChange};
+use ocmesh_proto::{GapChange, Mesh, Notice, PeerChange};
 
 use super::ask::View;
 
@@ -30,6 +30,15 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
         Notice::MessageMoved { id, status } => tracing::info!(%id, status = status.as_str(), "message moved"),
         Notice::MessageRead { id } => tracing::debug!(%id, "message acknowledged"),
         Notice::RelayChanged { relay } => tracing::debug!(%relay, "relay changed"),
+        Notice::GapChanged { peer, what, missing, lost } => {
+            let npub = ocmesh_wire::npub(peer);
+            match what {
+                GapChange::Found => tracing::info!(%npub, missing, lost, "messages missing"),
+                GapChange::Healed => tracing::info!(%npub, missing, lost, "missing messages came"),
+                GapChange::Lost => tracing::warn!(%npub, missing, lost, "messages lost"),
+                GapChange::Broken => tracing::warn!(%npub, missing, lost, "a message does not fit to the one before it"),
+            }
+        }
         Notice::OwnChanged => tracing::info!("own profile changed"),
     }
 }

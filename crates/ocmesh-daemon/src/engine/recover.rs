@@ -156,7 +156,7 @@ impl MeshTask {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.later.clear();
         let now = self.clock.now();
-        self.mesh = Mesh::new(self.mesh.me(), self.policy.clone(), snapshot, now.0, now);
+        self.mesh = Mesh::new(self.mesh.me(), self.policy.clone(), snapshot, super::seed(now), now);
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use axum::{
     response::sse::{self, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
-use ocmesh_api::{ErrorCode, Event, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
-use ocmesh_proto::{At, Direction, Notice, RelayUrl, Status};
+use ocmesh_api::{ErrorCode, Event, GapEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+use ocmesh_proto::{At, Direction, GapChange, Notice, RelayUrl, Status};
 use tokio::sync::{
     OwnedSemaphorePermit,
     broadcast::{Receiver, error::RecvError},
@@ -139,6 +139,15 @@ async fn tell(api: &Api, at: At, notice: Notice) -> Result<Option<Event>, Fault>
         }
         Notice::RelayChanged { relay } => {
             Some(Event::Relay(RelayEvent { state: relay_state(api, &relay), url: relay.to_string(), at: moment }))
+        }
+        Notice::GapChanged { peer, what, missing, lost } => {
+            let gap = GapEvent { pubkey: peer.to_hex(), missing, lost, at: moment };
+            Some(match what {
+                GapChange::Found => Event::Gap(gap),
+                GapChange::Healed => Event::GapHealed(gap),
+                GapChange::Lost => Event::GapLost(gap),
+                GapChange::Broken => Event::ChainBroken(gap),
+            })
         }
         Notice::OwnChanged => {
             let view = api.parts.mesh.view();

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use ocmesh_api::{AddPeerRequest, Done, Peer, PeerPatch, PeersQuery};
-use ocmesh_proto::{PubKey, Trust};
+use ocmesh_proto::{PeerRecord, PubKey, Trust};
 use ocmesh_store::PeerQuery;
 
 use super::{
@@ -26,25 +26,30 @@ const TRUSTS: &str = "unknown, known, trusted, blocked";
 /// Agents we know of.
 #[utoipa::path(get, path = "/peers", params(PeersQuery), responses((status = 200, description = "the last seen first", body = [Peer])))]
 pub(super) async fn list_peers(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
-    let params = Params::read(query.as_deref(), &["online", "q", "feature", "trust", "limit", "cursor"])?;
+    let params = Params::read(query.as_deref(), &["online", "q", "feature", "missing", "trust", "limit", "cursor"])?;
     let now = api.parts.clock.now();
     let wanted = PeerQuery {
         online: params.flag("online")?,
         now,
         q: params.text("q")?,
         feature: params.text("feature")?,
+        missing: params.flag("missing")?.unwrap_or(false),
         trust: params.word("trust", TRUSTS, Trust::parse)?,
         limit: params.limit()?,
         before: params.cursor()?,
     };
-    let found = store::read(&api, move |reader| reader.peers(&wanted)).await?;
-    Ok(page(&params, "/peers", found, |record| row::peer(record, now)))
+    let (found, gaps) = store::read(&api, move |reader| Ok((reader.peers(&wanted)?, reader.gap_counts()?))).await?;
+    let gaps_of = |record: &PeerRecord| gaps.get(&record.pubkey).copied().unwrap_or_default();
+    Ok(page(&params, "/peers", found, |record| {
+        let gaps = gaps_of(&record);
+        row::peer(record, gaps, now)
+    }))
 }
 
 async fn one(api: &Api, pubkey: PubKey) -> Result<Json<Peer>, Fault> {
-    let found = store::read(api, move |reader| reader.peer(&pubkey)).await?;
+    let (found, gaps) = store::read(api, move |reader| Ok((reader.peer(&pubkey)?, reader.gap_counts()?))).await?;
     let record = found.ok_or_else(|| unknown(pubkey))?;
-    Ok(Json(row::peer(record, api.parts.clock.now())))
+    Ok(Json(row::peer(record, gaps.get(&pubkey).copied().unwrap_or_default(), api.parts.clock.now())))
 }
 
 fn unknown(pubkey: PubKey) -> Fault {

@@ -2,7 +2,7 @@
 
 use ocmesh_api::{HistoryLine, Hop, Message, OutboxEntry, Peer, RelayStatus};
 use ocmesh_proto::{At, Direction, HistoryEntry, HopState, PeerRecord, PubKey, RelayUrl, Status};
-use ocmesh_store::{MessageRow, OutboxRow};
+use ocmesh_store::{GapCounts, MessageRow, OutboxRow};
 
 use super::moment::write;
 use crate::engine::RelayView;
@@ -17,7 +17,7 @@ fn urls(relays: &[RelayUrl]) -> Vec<String> {
     relays.iter().map(ToString::to_string).collect()
 }
 
-pub(super) fn peer(record: PeerRecord, now: At) -> Peer {
+pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At) -> Peer {
     let online = record.is_online(now);
     let listed = |list: Option<&ocmesh_proto::PeerRelays>| list.filter(|list| !list.relays.is_empty()).map(|list| urls(&list.relays));
     // In the order in which messages are routed.
@@ -43,6 +43,9 @@ pub(super) fn peer(record: PeerRecord, now: At) -> Peer {
         source: record.source.as_str().to_owned(),
         about: record.about,
         version: record.version,
+        missing: gaps.missing,
+        lost: gaps.lost,
+        chain_breaks: gaps.breaks,
     }
 }
 
@@ -87,6 +90,7 @@ pub(super) fn message(row: MessageRow, own: &Own) -> Message {
         read_at: record.read_at.map(write),
         hops: record.chain.map(|chain| chain.hops),
         held: record.held,
+        missing_before: row.missing_before,
         size,
     }
 }
@@ -110,6 +114,7 @@ pub(super) fn history(at: At, entry: HistoryEntry) -> HistoryLine {
         HistoryEntry::Read => line("read"),
         HistoryEntry::Failed { reason } => HistoryLine { why: Some(reason.as_str().to_owned()), ..line("failed") },
         HistoryEntry::Retried => line("retried"),
+        HistoryEntry::AskedAgain => line("asked_again"),
     }
 }
 

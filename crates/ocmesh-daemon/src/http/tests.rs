@@ -294,6 +294,7 @@ fn inbound(n: u8) -> MessageRecord {
         reply_to: None,
         subject: None,
         chain: None,
+        place: None,
         status: Status::Received,
         idempotency_key: None,
         held: false,

@@ -72,6 +72,7 @@ impl MeshTool for Peers {
             online: input.online,
             q: input.query,
             feature: input.feature,
+            missing: None,
             trust: input.trust.map(|level| level.as_str().to_owned()),
             limit: Some(input.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)),
             cursor: input.cursor,

@@ -109,6 +109,14 @@ async fn the_inbox_shows_and_does_not_acknowledge() -> Result<()> {
         text.contains(&format!("| {}", example.content)) && text.contains(&example.id) && text.contains("never instructions"),
         "{text}"
     );
+    assert_eq!((value.get("missing"), text.contains("missing")), (None, false));
+    daemon.with(|state| state.peers[0].missing = 1);
+    let (value, text) = caller.good("mesh_inbox", json!({})).await?;
+    let ada = Peer::example().pubkey;
+    assert_eq!(value["missing"], json!([{"from": ada, "missing": 1, "asked": true, "lost": 0}]));
+    let said = format!("1 missing from {ada}; ocmesh asks");
+    let outside = text.lines().any(|line| line.starts_with(&said));
+    assert!(outside, "in our own words, outside of the fence: {text}");
     for (more, count) in [
         (json!({"unread_only": false}), 2),
         (json!({"unread_only": false, "include_sent": true}), 3),

@@ -95,7 +95,7 @@ impl Mesh {
         if let Some(relay) = self.relays.get_mut(url) {
             relay.in_flight += 1;
         }
-        if class == ParcelClass::Message {
+        if class.has_history() {
             self.change(Change::AddHistory { id: key.0, at: now, entry: HistoryEntry::Sent { relay: url.clone() } });
         }
         self.out.effects.push(Effect::Publish { relay: url.clone(), event, json: None, lane: Lane::Direct });
@@ -124,7 +124,7 @@ impl Mesh {
             }
         }
         self.change(Change::PutSealed { message, event: sealed.event });
-        if class == ParcelClass::Message {
+        if class.has_history() {
             self.change(Change::AddHistory { id: message, at: now, entry: HistoryEntry::Rewrapped });
         }
         self.keep(parcel);
@@ -201,7 +201,7 @@ impl Mesh {
         {
             reserve.state = HopState::Waiting { tries: 0, next_at: now, last_error: None };
         }
-        if parcel.class == ParcelClass::Message {
+        if parcel.class.has_history() {
             let entry = if verdict == Verdict::Accepted {
                 HistoryEntry::Accepted { relay: url.clone() }
             } else {
@@ -231,7 +231,8 @@ impl Mesh {
                 resend.taken_by = resend.taken_by.max(count(got));
             }
         }
-        let done = (!pending && parcel.resend.is_none()) || (got > 0 && parcel.class != ParcelClass::Message);
+        let enough = got > 0 && matches!(parcel.class, ParcelClass::OwnCopy | ParcelClass::Frame);
+        let done = (!pending && parcel.resend.is_none()) || enough;
         if !done {
             self.keep(parcel);
             return;

@@ -26,20 +26,25 @@ impl Mesh {
 
     /// Takes a message out of the outbox: cancelled, blocked, or its receipt came. What some relay has stays relayed: it cannot be taken back.
     pub(crate) fn take_out(&mut self, id: MessageId, reason: Option<FailReason>) -> bool {
-        let Some(parcel) = self.outbox.remove(&(id, ParcelClass::Message)) else { return false };
-        if let Some(reason) = reason
-            && !is_relayed(&parcel)
-        {
-            self.fail(id, reason);
+        let again = self.outbox.remove(&(id, ParcelClass::Again));
+        let parcel = self.outbox.remove(&(id, ParcelClass::Message));
+        let out = again.is_some() || parcel.is_some();
+        match (reason, &parcel) {
+            (Some(reason), Some(parcel)) if !is_relayed(parcel) => self.fail(id, reason),
+            // Its peer gets it no more, even when it asks.
+            (Some(_), _) if out => self.change(Change::ForgetNumber(id)),
+            _ => {}
         }
-        self.drop_written(&parcel);
-        true
+        for parcel in again.into_iter().chain(parcel) {
+            self.drop_written(&parcel);
+        }
+        out
     }
 
     /// Drops everything that waits for a peer (it was blocked).
     pub(crate) fn take_out_all(&mut self, peer: &PubKey, reason: FailReason) {
         for key in self.outbox.keys_of(peer) {
-            if key.1 == ParcelClass::Message {
+            if key.1.has_history() {
                 self.take_out(key.0, Some(reason));
             } else if let Some(parcel) = self.outbox.remove(&key) {
                 self.drop_written(&parcel);
@@ -98,7 +103,7 @@ impl Mesh {
                     hop.state = before.state.clone();
                 }
             }
-            if parcel.class == ParcelClass::Message {
+            if parcel.class.has_history() {
                 self.change(Change::AddHistory { id: key.0, at: now, entry: HistoryEntry::Rerouted { relays: relays.clone(), why } });
             }
             let left: Vec<RelayUrl> = old.into_iter().map(|hop| hop.relay).filter(|url| !relays.contains(url)).collect();

@@ -67,7 +67,7 @@ impl Mesh {
     }
 
     /// Sends a message to where its peer reads now, in a new wrap: a relay that forgot it may still know the old one's id.
-    pub(super) fn send_again(&mut self, key: Key) {
+    pub(crate) fn send_again(&mut self, key: Key) {
         let Some(mut parcel) = self.outbox.remove(&key) else { return };
         let now = self.now;
         let (relays, why) = self.route_to(&parcel.to);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
-    Body, Change, Direction, EventId, Facts, HistoryEntry, InboundFacts, MessageId, MessageRecord, Opened, Parcel, ParcelClass, PeerRecord,
-    PubKey, RelayRecord, RelayUrl, StoredFacts,
+    AskedFacts, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, LineId, MessageId, MessageRecord, Opened,
+    OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord, Place, PlaceFacts, PubKey, RelayRecord, RelayUrl, StoredFacts,
+    limit::LINES_PER_PEER_MAX,
 };
 
 pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
@@ -21,18 +22,20 @@ pub(crate) struct Disk {
     pub(crate) seen: BTreeSet<EventId>,
     pub(crate) sealed: BTreeMap<EventId, MessageId>,
     pub(crate) history: BTreeMap<MessageId, Vec<HistoryEntry>>,
+    pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
+    pub(crate) lines: BTreeMap<(PubKey, LineId), PeerLine>,
+    pub(crate) gaps: BTreeMap<(PubKey, LineId, u64), Gap>,
 }
 
 impl Disk {
     pub(crate) fn facts(&self, opened: &Opened) -> Facts {
         let Opened::Direct(envelope) = opened else { return Facts::default() };
-        let receipt_for =
-            match envelope.body {
-                Body::Delivered(id) | Body::Read(id) => self.messages.get(&id).filter(|m| m.direction == Direction::Out).map(|m| {
-                    StoredFacts { to: m.peer, form: m.form, event: None, kind: 0, wrapped_at: m.stored_at, status: m.status.clone() }
-                }),
-                _ => None,
-            };
+        let receipt_for = match envelope.body {
+            Body::Delivered(id) | Body::Read(id) => self.messages.get(&id).filter(|m| m.direction == Direction::Out).map(|m| {
+                Box::new(StoredFacts { to: m.peer, form: m.form, event: None, kind: 0, wrapped_at: m.stored_at, status: m.status.clone() })
+            }),
+            _ => None,
+        };
         Facts {
             seen: self.seen.contains(&envelope.id) || self.messages.contains_key(&envelope.id),
             parent_thread: envelope.reply_to.and_then(|id| self.messages.get(&id)).map(|m| m.thread),
@@ -43,7 +46,40 @@ impl Disk {
                 .filter(|message| message.direction == Direction::In && !self.seen.contains(&envelope.event_id))
                 .filter(|_| envelope.event_id != envelope.id)
                 .map(|message| Box::new(inbound(message))),
+            place: envelope.place.map(|place| Box::new(self.place_facts(&envelope.author, &place))),
+            asked: match &envelope.body {
+                Body::Missing { line, numbers } => self.asked_facts(&envelope.author, *line, numbers),
+                _ => Vec::new(),
+            },
         }
+    }
+
+    fn at(&self, peer: &PubKey, direction: Direction, line: LineId, number: u64) -> Option<&MessageRecord> {
+        let there = |place: Place| place.line == line && place.number == number;
+        self.messages.values().find(|m| m.peer == *peer && m.direction == direction && m.place.is_some_and(there))
+    }
+
+    fn place_facts(&self, peer: &PubKey, place: &Place) -> PlaceFacts {
+        let at = |number: u64| self.at(peer, Direction::In, place.line, number);
+        let line = self.lines.get(&(*peer, place.line)).copied();
+        let mut known: Vec<&PeerLine> = self.lines.values().filter(|line| line.peer == *peer).collect();
+        known.sort_by_key(|line| std::cmp::Reverse(line.heard_at));
+        let oldest = known.get(LINES_PER_PEER_MAX - 1).map(|line| line.line);
+        PlaceFacts {
+            line,
+            same: at(place.number).map(|m| m.id),
+            before: at(place.number - 1).map(|m| m.id),
+            named_after: at(place.number + 1).and_then(|m| m.place?.previous),
+            oldest_line: oldest.filter(|_| line.is_none()),
+        }
+    }
+
+    fn asked_facts(&self, peer: &PubKey, line: LineId, numbers: &[u64]) -> Vec<AskedFacts> {
+        let facts = |number: &u64| {
+            let message = self.at(peer, Direction::Out, line, *number)?;
+            Some(AskedFacts { number: *number, id: message.id, status: message.status.clone(), has_rumor: true })
+        };
+        numbers.iter().filter_map(facts).collect()
     }
 
     pub(crate) fn apply(&mut self, change: Change) {
@@ -79,6 +115,25 @@ impl Disk {
                 self.relays.insert(relay.url.clone(), *relay);
             }
             Change::PutOwn(own) => self.own = *own,
+            Change::PutOwnLine(own) => {
+                self.own_lines.insert(own.peer, own);
+            }
+            Change::DropOwnLine(peer) => {
+                self.own_lines.remove(&peer);
+            }
+            Change::PutLine(line) => {
+                self.lines.insert((line.peer, line.line), line);
+            }
+            Change::DropLine { peer, line } => {
+                self.lines.remove(&(peer, line));
+            }
+            Change::PutGap(gap) => {
+                self.gaps.insert((gap.peer, gap.line, gap.last), gap);
+            }
+            Change::DropGap { peer, line, last } => {
+                self.gaps.remove(&(peer, line, last));
+            }
+            Change::ForgetNumber(id) => self.messages.get_mut(&id).unwrap().place = None,
         }
     }
 }

@@ -37,17 +37,18 @@ fn a_receipt_from_somebody_else_moves_nothing() {
         reply_to: None,
         subject: None,
         chain: None,
+        place: None,
         body: Body::Read(id),
     });
     let facts = ocmesh_proto::Facts {
-        receipt_for: Some(ocmesh_proto::StoredFacts {
+        receipt_for: Some(Box::new(ocmesh_proto::StoredFacts {
             to: key(2),
             form: Form::Nip17,
             event: None,
             kind: 0,
             wrapped_at: now,
             status: world.status(0, id),
-        }),
+        })),
         ..Default::default()
     };
     let step = world.nodes[0].mesh.as_mut().unwrap().handle(Input::EventOpened { relay: url(A), opened, facts }, now);
@@ -67,6 +68,7 @@ fn text_from(world: &mut World, author: [u8; 32]) -> ocmesh_proto::Step {
         reply_to: None,
         subject: None,
         chain: None,
+        place: None,
         body: Body::Ping,
     });
     let facts = ocmesh_proto::Facts::default();

@@ -7,8 +7,8 @@ use std::{
 
 use ocmesh_proto::{
     Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Form, Input, Link,
-    ListPurpose, Mesh, MessageId, MessageRecord, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal, RelayInfo,
-    RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Verdict, kind,
+    ListPurpose, Mesh, MessageId, MessageRecord, Notice, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal,
+    RelayInfo, RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Verdict, kind,
 };
 
 pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
@@ -25,6 +25,8 @@ pub(crate) struct Node {
     pub(crate) connected: BTreeSet<RelayUrl>,
     pub(crate) answers: BTreeMap<CommandId, Result<Answer, Refusal>>,
     pub(crate) finished: bool,
+    pub(crate) notices: Vec<Notice>,
+    starts: u64,
     inputs: VecDeque<Input>,
     next_command: u64,
 }
@@ -34,6 +36,9 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) relays: BTreeMap<RelayUrl, FakeRelay>,
     pub(crate) events: BTreeMap<EventId, FakeEvent>,
+    /// Wraps of texts that no relay will show to anybody, from now on.
+    pub(crate) withhold_next: usize,
+    pub(crate) withheld: BTreeSet<EventId>,
     rumors: BTreeMap<MessageId, (PubKey, ocmesh_proto::DirectDraft)>,
     next_id: u64,
 }
@@ -53,6 +58,8 @@ impl World {
             nodes: Vec::new(),
             relays: relays.iter().map(|text| (url(text), FakeRelay::default())).collect(),
             events: BTreeMap::new(),
+            withhold_next: 0,
+            withheld: BTreeSet::new(),
             rumors: BTreeMap::new(),
             next_id: 1,
         }
@@ -69,6 +76,8 @@ impl World {
             connected: BTreeSet::new(),
             answers: BTreeMap::new(),
             finished: false,
+            notices: Vec::new(),
+            starts: 0,
             inputs: VecDeque::new(),
             next_command: 0,
         });
@@ -79,13 +88,18 @@ impl World {
     pub(crate) fn start(&mut self, index: usize) {
         let now = self.now;
         let node = &mut self.nodes[index];
+        // Another seed with every start, as the shell does.
+        let seed = index as u64 ^ (node.starts << 8);
+        node.starts += 1;
         let snapshot = Snapshot {
             own: node.disk.own.clone(),
             peers: node.disk.peers.values().cloned().collect(),
             parcels: node.disk.parcels.values().cloned().collect(),
             relays: node.disk.relays.values().cloned().collect(),
+            own_lines: node.disk.own_lines.values().copied().collect(),
+            gaps: node.disk.gaps.values().copied().collect(),
         };
-        node.mesh = Some(Mesh::new(node.me, node.policy.clone(), snapshot, index as u64, now));
+        node.mesh = Some(Mesh::new(node.me, node.policy.clone(), snapshot, seed, now));
         node.finished = false;
         node.inputs.push_back(Input::Started);
         self.settle();
@@ -210,6 +224,7 @@ impl World {
             for change in step.changes {
                 self.nodes[index].disk.apply(change);
             }
+            self.nodes[index].notices.extend(step.notices);
             for effect in step.effects {
                 match effect {
                     Effect::Seal { job, draft } => {
@@ -265,6 +280,7 @@ impl World {
                 let stored: Vec<EventId> = self.relays[&relay]
                     .events
                     .iter()
+                    .filter(|id| !self.withheld.contains(id))
                     .filter(|id| filters.iter().any(|filter| matches_filter(filter, &self.events[id])))
                     .filter(|id| !(filtered && self.relays[&relay].is_deaf_to(self.events[id].kind)))
                     .copied()
@@ -326,7 +342,8 @@ impl World {
                 .filter(|_| !self.relays[&relay].is_deaf_to(kind))
                 .map(|((node, _), _)| *node)
                 .collect();
-            for node in listeners {
+            let withheld = self.withheld.contains(&event);
+            for node in listeners.into_iter().filter(|_| !withheld) {
                 self.push(node, Input::EventOpened { relay: relay.clone(), opened: fake.opened.clone(), facts: Facts::default() });
             }
         }
@@ -358,6 +375,7 @@ impl World {
                     reply_to: None,
                     subject: None,
                     chain: None,
+                    place: None,
                     body: Body::Canary,
                 };
                 let (created_at, tags) = (now.minus(2 * 86_400_000 - 1_000), vec![('p', me.to_hex())]);
@@ -421,7 +439,13 @@ impl World {
             DraftBody::Pong => Body::Pong,
             DraftBody::Delivered(id) => Body::Delivered(id),
             DraftBody::Read(id) => Body::Read(id),
+            DraftBody::Missing { line, numbers } => Body::Missing { line, numbers },
+            DraftBody::Gone { line, numbers } => Body::Gone { line, numbers },
         };
+        if matches!(body, Body::Text(_)) && to != author && self.withhold_next > 0 {
+            self.withhold_next -= 1;
+            self.withheld.insert(event_id);
+        }
         let opened = Opened::Direct(Envelope {
             id,
             event_id,
@@ -432,6 +456,7 @@ impl World {
             reply_to: draft.reply_to,
             subject: draft.subject,
             chain: draft.chain.or(Some(Chain { id, hops: 0 })),
+            place: draft.place,
             body,
         });
         // A gift wrap is back-dated up to two days; a kind 4 tells the truth.

@@ -33,7 +33,7 @@ pub(super) fn remove(db: &Connection, message: &MessageId, class: ParcelClass) -
     match class {
         // The owner may still ask for another try.
         ParcelClass::Message => forget_unneeded(db, message),
-        ParcelClass::OwnCopy | ParcelClass::Frame => {
+        ParcelClass::OwnCopy | ParcelClass::Frame | ParcelClass::Again => {
             forget_sealed(db, &event)?;
             forget_unneeded(db, message)
         }

@@ -22,6 +22,10 @@ pub struct Counts {
     pub messages: u64,
     /// Messages that wait for their owner's consent.
     pub held: u64,
+    /// Messages of peers that are missing and asked for.
+    pub missing: u64,
+    /// Messages of peers that will not come any more.
+    pub lost: u64,
     /// Our messages by where they stand.
     pub outbox: OutboxCounts,
 }
@@ -44,7 +48,10 @@ pub struct OutboxCounts {
 // Only the online ones are counted row by row, in the index alone.
 const SQL: &str = "
     SELECT peers, (SELECT count(*) FROM peers AS p INDEXED BY peers_by_seen WHERE p.status != 'offline' AND p.lease_until > ?1),
-        unread, messages, held, queued, relayed, delivered, read, failed
+        unread, messages, held,
+        (SELECT coalesce(sum(last - first + 1), 0) FROM gaps WHERE shown = 1 AND lost IS NULL),
+        (SELECT coalesce(sum(last - first + 1), 0) FROM gaps WHERE lost IS NOT NULL),
+        queued, relayed, delivered, read, failed
     FROM counters WHERE id = 1";
 
 impl Reader {
@@ -66,6 +73,8 @@ fn counts(row: &Row<'_>) -> Result<Counts, ReadError> {
         unread: next()?,
         messages: next()?,
         held: next()?,
+        missing: next()?,
+        lost: next()?,
         outbox: OutboxCounts { queued: next()?, relayed: next()?, delivered: next()?, read: next()?, failed: next()? },
     })
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params_from_iter, types::Value};
 use super::{Reader, limit_and_one, rows};
 use crate::{
     Cursor, Page, ReadError,
-    facts::{chain, status},
+    facts::{chain, place, status},
     row::{Fields, ms, number},
 };
 
@@ -48,11 +48,17 @@ pub struct MessageRow {
     pub peer_name: Option<String>,
     /// How far we trust it now.
     pub peer_trust: Trust,
+    /// How many messages of the same author are missing right before this one; lost ones count too.
+    pub missing_before: u64,
 }
 
 const COLUMNS: &str = "m.seq, m.id, m.direction, m.peer, m.content, m.kind, m.form, m.written_at, m.stored_at, m.read_at, m.thread, \
     m.reply_to, m.subject, m.chain_id, m.chain_hops, m.state, m.status, m.idempotency_key, m.held, m.receipt_delivered, m.receipt_read, \
-    coalesce(p.petname, p.name), p.trust";
+    m.line, m.number, m.previous, coalesce(p.petname, p.name), p.trust, coalesce(g.last - g.first + 1, 0)";
+
+/// What a page of messages tells beside them: who the peer is, and how many are missing right before.
+const JOINS: &str = "LEFT JOIN peers AS p ON p.pubkey = m.peer
+    LEFT JOIN gaps AS g ON m.direction = 'in' AND g.peer = m.peer AND g.line = m.line AND g.last = m.number - 1 AND g.shown = 1";
 
 impl Reader {
     /// A page of messages, newest first.
@@ -75,7 +81,7 @@ impl Reader {
     /// # Errors
     /// See [`ReadError`].
     pub fn message(&self, id: &MessageId) -> Result<Option<MessageRow>, ReadError> {
-        let sql = format!("SELECT {COLUMNS} FROM messages AS m LEFT JOIN peers AS p ON p.pubkey = m.peer WHERE m.id = ?1");
+        let sql = format!("SELECT {COLUMNS} FROM messages AS m {JOINS} WHERE m.id = ?1");
         self.with(|db| db.prepare_cached(&sql)?.query_row([id.as_bytes()], |row| Ok(message(row))).optional()?.transpose())
     }
 
@@ -101,7 +107,7 @@ pub(crate) fn page_sql(query: &MessageQuery) -> (String, Vec<Value>, usize) {
     let select = |index: &str, more: &str| {
         let condition = [more].into_iter().chain(terms.iter().copied()).filter(|term| !term.is_empty()).collect::<Vec<_>>().join(" AND ");
         let keyword = if condition.is_empty() { "" } else { "WHERE" };
-        format!("SELECT {COLUMNS} FROM messages AS m {index} LEFT JOIN peers AS p ON p.pubkey = m.peer {keyword} {condition}")
+        format!("SELECT {COLUMNS} FROM messages AS m {index} {JOINS} {keyword} {condition}")
     };
     let rows = match &query.thread {
         None => select(&format!("INDEXED BY {}", index(query)), ""),
@@ -184,8 +190,10 @@ fn message(row: &Row<'_>) -> Result<MessageRow, ReadError> {
         idempotency_key: fields.maybe_text("idempotency key")?,
         held: fields.flag("held")?,
         receipts: ReceiptsSent { delivered: fields.flag("receipt")?, read: fields.flag("receipt")? },
+        place: place(&mut fields)?,
     };
     let peer_name = fields.maybe_text("peer name")?;
     let peer_trust = fields.maybe_word("trust", Trust::parse)?.unwrap_or(Trust::Unknown);
-    Ok(MessageRow { seq, record, peer_name, peer_trust })
+    let missing_before = fields.number("gap")?;
+    Ok(MessageRow { seq, record, peer_name, peer_trust, missing_before })
 }

@@ -22,6 +22,8 @@ pub struct PeerQuery {
     pub q: Option<String>,
     /// Lists this feature.
     pub feature: Option<String>,
+    /// Some of its messages are missing or lost.
+    pub missing: bool,
     /// Trusted so far.
     pub trust: Option<Trust>,
     /// Rows of a page, 1 to 1,000.
@@ -34,7 +36,7 @@ impl PeerQuery {
     /// The newest 100 of all peers.
     #[must_use]
     pub const fn new(now: At) -> Self {
-        Self { online: None, now, q: None, feature: None, trust: None, limit: 100, before: None }
+        Self { online: None, now, q: None, feature: None, missing: false, trust: None, limit: 100, before: None }
     }
 }
 
@@ -101,6 +103,9 @@ pub(crate) fn page_sql(query: &PeerQuery) -> (String, Vec<Value>, usize) {
             "(instr(p.features, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(p.features) AS f WHERE f.value = ?))",
             vec![Value::Text(json), Value::Text(feature.clone())],
         );
+    }
+    if query.missing {
+        add("EXISTS (SELECT 1 FROM gaps AS g WHERE g.peer = p.pubkey AND g.shown = 1)", Vec::new());
     }
     if let Some(before) = query.before {
         add("(p.last_seen, p.id) < (?, ?)", vec![Value::Integer(ms(before.at)), Value::Integer(number(before.seq))]);

@@ -283,6 +283,8 @@ fn counts_follow_every_change() {
         unread: 2,
         messages: 4,
         held: 1,
+        missing: 0,
+        lost: 0,
         outbox: OutboxCounts { queued: 1, ..OutboxCounts::default() },
     };
     assert_eq!(reader.counts(NOW).unwrap(), expected);

@@ -126,6 +126,13 @@ pub enum Fault {
     },
     /// R17: one event of so many is never shown to anybody.
     WithholdEvery(usize),
+    /// R17: one gift wrap of so many for this key is never shown to anybody.
+    WithholdWraps {
+        /// Whom for, hexadecimal.
+        to: String,
+        /// One of so many; 1 is every one.
+        every: usize,
+    },
     /// R18: so many NOTICEs a second.
     NoticeSpam {
         /// How many.

@@ -29,6 +29,7 @@ impl Link {
         for fault in faults.iter() {
             match fault {
                 Fault::SilentDms if matches!(event.get("kind").and_then(Value::as_u64), Some(4 | 1059)) => return Ok(()),
+                Fault::WithholdWraps { to, every } if is_wrap_for(event, to) && self.shared.withheld_wraps.is(id, *every) => return Ok(()),
                 Fault::WithholdEvery(every) if self.shared.withheld.is(id, *every) => return Ok(()),
                 Fault::Replay { times: more } => times += more,
                 _ => {}
@@ -110,4 +111,11 @@ impl Link {
         }
         Ok(())
     }
+}
+
+/// A gift wrap for this key.
+fn is_wrap_for(event: &Value, to: &str) -> bool {
+    let is_for = |tag: &Value| tag.get(0).and_then(Value::as_str) == Some("p") && tag.get(1).and_then(Value::as_str) == Some(to);
+    event.get("kind").and_then(Value::as_u64) == Some(1059)
+        && event.get("tags").and_then(Value::as_array).is_some_and(|tags| tags.iter().any(is_for))
 }

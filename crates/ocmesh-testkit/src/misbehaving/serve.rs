@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     /// Words for every client.
     pub(crate) words: broadcast::Sender<String>,
     pub(crate) withheld: link::Withheld,
+    pub(crate) withheld_wraps: link::Withheld,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ocmesh_proto::{Answer, Change, CommandId, Draft, DraftBody, Effect, Input, Mesh, Notice, Refusal, Trust};
+use ocmesh_proto::{Answer, Change, CommandId, Draft, DraftBody, Effect, GapChange, Input, Mesh, Notice, Refusal, Trust};
 
 use super::{
     agent::Ask,
@@ -170,6 +170,7 @@ impl World {
                     (matches!(draft.body, DraftBody::Read(_)) && !is_read).then_some("a read receipt for an unread message")
                 }
             }
+            DraftBody::Missing { .. } | DraftBody::Gone { .. } => (!trust.is_accepted()).then_some("an ask or its answer to a stranger"),
             _ => (trust == Trust::Blocked).then_some("something written to a blocked peer"),
         };
         if let Some(what) = wrong {
@@ -216,8 +217,11 @@ impl World {
             }
         }
         for notice in after.notices {
-            if let Notice::MessageArrived { id, .. } = notice {
-                self.notified(a, id);
+            match notice {
+                Notice::MessageArrived { id, .. } => self.notified(a, id),
+                Notice::GapChanged { what: GapChange::Found, .. } => self.stats.gaps += 1,
+                Notice::GapChanged { what: GapChange::Healed, .. } => self.stats.healed += 1,
+                _ => {}
             }
         }
     }

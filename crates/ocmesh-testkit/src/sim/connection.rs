@@ -265,6 +265,7 @@ impl World {
         let relay = self.relays[r].url.clone();
         let Some(connection) = self.agents[a].connections.get_mut(&r).filter(|c| c.open && !c.dead && c.epoch == epoch) else { return };
         match down {
+            Down::Event(event) if self.wire.withheld.contains(&event) => {}
             Down::Event(event) => {
                 let Some(wired) = self.wire.event(event).map(Arc::clone) else { return };
                 let agent = &mut self.agents[a];

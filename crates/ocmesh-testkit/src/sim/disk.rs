@@ -1,15 +1,22 @@
 //! An agent's disk: the tables of the store with its rules about what is forgotten when, kept in memory. A transaction that is to fail works
 //! on a copy.
 
+mod lines;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use ocmesh_proto::{
-    At, Body, Change, Direction, EarlierSend, EventId, Facts, HopState, InboundFacts, MessageId, MessageRecord, Opened, OwnRecord, Parcel,
-    ParcelClass, ParentFacts, PeerRecord, PubKey, RelayRecord, RelayUrl, Snapshot, Status, StoredFacts,
+    AskedFacts, At, Body, Change, Direction, EarlierSend, EventId, Facts, HopState, InboundFacts, LineId, MessageId, MessageRecord, Opened,
+    OwnRecord, Parcel, ParcelClass, ParentFacts, PeerRecord, PubKey, RelayRecord, RelayUrl, Snapshot, Status, StoredFacts,
 };
+
+use self::lines::Lines;
+
+/// Everything a parcel can be.
+const CLASSES: [ParcelClass; 4] = [ParcelClass::Message, ParcelClass::OwnCopy, ParcelClass::Frame, ParcelClass::Again];
 
 /// A sealed event that may still be published.
 #[derive(Debug, Clone)]
@@ -33,6 +40,7 @@ pub(super) struct Disk {
     sealed_of: BTreeMap<MessageId, BTreeSet<EventId>>,
     pub(super) rumors: BTreeMap<MessageId, Arc<str>>,
     seen: BTreeSet<EventId>,
+    pub(super) lines: Lines,
     next_row: u64,
 }
 
@@ -52,6 +60,8 @@ impl Disk {
             peers: self.peers.values().cloned().collect(),
             parcels,
             relays: self.relays.values().cloned().collect(),
+            own_lines: self.lines.own.values().copied().collect(),
+            gaps: self.lines.gaps.values().copied().collect(),
         }
     }
 
@@ -64,7 +74,10 @@ impl Disk {
                 self.peers.remove(&peer);
             }
             Change::AddMessage(message) => {
-                self.messages.entry(message.id).or_insert(*message);
+                if !self.messages.contains_key(&message.id) {
+                    self.lines.place(&message);
+                    self.messages.insert(message.id, *message);
+                }
             }
             Change::SetStatus { id, status } => {
                 let is_read = matches!(status, Status::Read { .. });
@@ -116,12 +129,18 @@ impl Disk {
                 self.relays.insert(relay.url.clone(), *relay);
             }
             Change::PutOwn(own) => self.own = *own,
+            Change::ForgetNumber(id) => {
+                if let Some(message) = self.messages.get_mut(&id) {
+                    self.lines.unplace(message);
+                    message.place = None;
+                }
+            }
+            other => self.lines.apply(other),
         }
     }
 
     fn is_named(&self, message: MessageId, event: EventId) -> bool {
-        let classes = [ParcelClass::Message, ParcelClass::OwnCopy, ParcelClass::Frame];
-        classes.iter().any(|class| self.parcels.get(&(message, *class)).is_some_and(|parcel| parcel.event == event))
+        CLASSES.iter().any(|class| self.parcels.get(&(message, *class)).is_some_and(|parcel| parcel.event == event))
     }
 
     fn forget_sealed(&mut self, event: EventId) {
@@ -134,8 +153,7 @@ impl Disk {
     }
 
     fn forget_unneeded(&mut self, message: MessageId) {
-        let classes = [ParcelClass::Message, ParcelClass::OwnCopy, ParcelClass::Frame];
-        let parcels = classes.iter().any(|class| self.parcels.contains_key(&(message, *class)));
+        let parcels = CLASSES.iter().any(|class| self.parcels.contains_key(&(message, *class)));
         let retryable = self
             .messages
             .get(&message)
@@ -157,7 +175,7 @@ impl Disk {
     pub(super) fn facts(&self, opened: &Opened) -> Facts {
         let Opened::Direct(envelope) = opened else { return Facts::default() };
         let receipt_for = match envelope.body {
-            Body::Delivered(message) | Body::Read(message) => self.stored_facts(message),
+            Body::Delivered(message) | Body::Read(message) => self.stored_facts(message).map(Box::new),
             _ => None,
         };
         Facts {
@@ -170,7 +188,21 @@ impl Disk {
                 .filter(|_| envelope.event_id != envelope.id && !self.seen.contains(&envelope.event_id))
                 .filter(|message| message.direction == Direction::In)
                 .map(|message| Box::new(inbound(message))),
+            place: envelope.place.map(|place| Box::new(self.lines.around(envelope.author, &place, &self.messages))),
+            asked: match &envelope.body {
+                Body::Missing { line, numbers } => self.asked_facts(envelope.author, *line, numbers),
+                _ => Vec::new(),
+            },
         }
+    }
+
+    fn asked_facts(&self, peer: PubKey, line: LineId, numbers: &[u64]) -> Vec<AskedFacts> {
+        let facts = |number: &u64| {
+            let message = self.messages.get(&self.lines.at(peer, true, line, *number)?)?;
+            let has_rumor = self.rumors.contains_key(&message.id);
+            Some(AskedFacts { number: *number, id: message.id, status: message.status.clone(), has_rumor })
+        };
+        numbers.iter().filter_map(facts).collect()
     }
 
     /// What a receipt or a retry by hand needs of a message of ours.

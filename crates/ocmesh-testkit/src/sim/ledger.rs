@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
-    At, Direction, DraftBody, FailReason, Form, HistoryEntry, HopState, Mesh, MessageId, MessageRecord, PubKey, Status,
+    At, Direction, DraftBody, FailReason, Form, HistoryEntry, HopState, LineId, Mesh, MessageId, MessageRecord, PubKey, Status,
     time::{HOUR, MINUTE},
 };
 
@@ -41,6 +41,8 @@ pub(super) struct Ledger {
     notified: BTreeSet<(usize, MessageId)>,
     /// Which message a key made.
     keys: BTreeMap<(usize, String), MessageId>,
+    /// Which message has which number of which line: from whom, to whom.
+    pub(super) numbers: BTreeMap<(usize, PubKey, LineId, u64), MessageId>,
     texts: BTreeMap<(usize, PubKey, String), MessageId>,
     /// Who blocked whom at some time.
     pub(super) blocked: BTreeSet<(usize, PubKey)>,
@@ -118,6 +120,7 @@ impl World {
         if direction == Direction::Out {
             if is_new && let Some(to) = self.agent_of(peer) {
                 self.ledger.sent.insert(id, Sent { from: a, to });
+                self.numbered(a, id);
             }
             return;
         }
@@ -301,8 +304,9 @@ impl World {
         for (a, agent) in self.agents.iter().enumerate() {
             let own = agent.mesh.as_ref().map(Mesh::own_relays).unwrap_or_default();
             for relay in self.relays.iter().filter(|relay| own.contains(&relay.url)) {
-                let events = relay.kept_for(agent.me).iter().filter_map(|id| self.wire.event(*id));
-                let missed = events.filter(|event| !event.is_canary() && !relay.kept_back.contains(&event.id)).filter(|event| {
+                let shown = relay.kept_for(agent.me).iter().filter(|id| !self.wire.withheld.contains(id) && !relay.kept_back.contains(id));
+                let events = shown.filter_map(|id| self.wire.event(*id));
+                let missed = events.filter(|event| !event.is_canary()).filter(|event| {
                     let known = event.message().is_some_and(|message| agent.disk.messages.contains_key(&message));
                     // A wrap is remembered by its own id, a kind 4 event by the message's, which is the same.
                     !(agent.disk.has_seen(event.id) || known && event.message() == Some(event.id))
@@ -317,6 +321,7 @@ impl World {
 
     /// Nothing is left over once every time to live is past.
     pub(super) fn look_at_the_end(&mut self) {
+        self.look_at_gaps();
         for a in 0..self.agents.len() {
             let agent = &self.agents[a];
             let mut wrong = Vec::new();

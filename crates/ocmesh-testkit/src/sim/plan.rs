@@ -63,6 +63,8 @@ pub(super) struct Plan {
     pub(super) whims: bool,
     /// Healing is given this long at most.
     pub(super) heal_hours_max: u64,
+    /// Of a thousand gift wraps so many are kept back by every relay, for good.
+    pub(super) withholds: u64,
     /// Instead of chance: one agent ends at this boundary.
     pub(super) crash_at: Option<(usize, u64)>,
 }
@@ -89,12 +91,14 @@ impl Plan {
             apart,
             whims: !apart && dice.chance(400),
             heal_hours_max: 56,
+            withholds: 0,
             crash_at: None,
             agents,
             relays,
         };
         let count = dice.below(4 * plan.agents.len() as u64 + 4);
         plan.troubles = (0..count).map(|_| plan.trouble(&mut dice)).collect();
+        plan.withholds = dice.weighted(&[(60, 0), (25, 50), (15, 250)], 0);
         plan
     }
 
@@ -116,6 +120,7 @@ impl Plan {
             apart: false,
             whims: false,
             heal_hours_max: 30,
+            withholds: 0,
             crash_at,
         }
     }

@@ -126,6 +126,7 @@ impl World {
         }
         if let (Some(message), Some((to, _))) = (event.message(), &event.to)
             && self.wire.rumor(message).is_some_and(|rumor| rumor.draft.to == *to)
+            && !self.wire.withheld.contains(&id)
         {
             self.ledger.kept.insert((r, message));
         }

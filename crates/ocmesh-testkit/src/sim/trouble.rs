@@ -164,6 +164,8 @@ impl World {
     pub(super) fn heal(&mut self) {
         self.trace.line(self.now, || "HEALING  every trouble ends".to_owned());
         self.trouble = false;
+        // What was kept back stays so; what is wrapped from now on gets through.
+        self.wire.withholds = 0;
         for r in 0..self.relays.len() {
             self.relays[r].down = false;
             self.relays[r].cut_off.clear();

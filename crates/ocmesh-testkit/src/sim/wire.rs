@@ -1,6 +1,9 @@
 //! What travels: events without cryptography. Sealing gives out fresh ids and remembers who wrote what, which is also what the oracle trusts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ocmesh_proto::{
     At, Body, Chain, DirectDraft, Draft, DraftBody, Envelope, EventId, Filter, Form, ListPurpose, MessageId, Opened, Presence,
@@ -73,11 +76,14 @@ pub(super) struct Wire {
     events: BTreeMap<EventId, Arc<WireEvent>>,
     rumors: BTreeMap<MessageId, Rumor>,
     dice: Dice,
+    /// Of a thousand gift wraps so many are never shown to anybody, whatever relay has them.
+    pub(super) withholds: u64,
+    pub(super) withheld: BTreeSet<EventId>,
 }
 
 impl Wire {
     pub(super) const fn new(dice: Dice) -> Self {
-        Self { events: BTreeMap::new(), rumors: BTreeMap::new(), dice }
+        Self { events: BTreeMap::new(), rumors: BTreeMap::new(), dice, withholds: 0, withheld: BTreeSet::new() }
     }
 
     pub(super) fn event(&self, id: EventId) -> Option<&Arc<WireEvent>> {
@@ -178,6 +184,8 @@ impl Wire {
             DraftBody::Pong => Body::Pong,
             DraftBody::Delivered(message) => Body::Delivered(message),
             DraftBody::Read(message) => Body::Read(message),
+            DraftBody::Missing { line, numbers } => Body::Missing { line, numbers },
+            DraftBody::Gone { line, numbers } => Body::Gone { line, numbers },
         };
         let opened = Opened::Direct(Envelope {
             id,
@@ -189,6 +197,7 @@ impl Wire {
             reply_to: draft.reply_to,
             subject: draft.subject,
             chain: Some(chain),
+            place: draft.place,
             body,
         });
         Some(self.enclose(event_id, to, opened, now, None))
@@ -207,6 +216,7 @@ impl Wire {
             reply_to: None,
             subject: None,
             chain: None,
+            place: None,
             body: Body::Canary,
         };
         self.enclose(event_id, me, Opened::Direct(envelope), at, Some(expires_at))
@@ -219,6 +229,10 @@ impl Wire {
         let signer = if nip17 { PubKey::from_bytes(self.fresh()) } else { author };
         let kind = if nip17 { kind::GIFT_WRAP } else { kind::LEGACY_DIRECT };
         let created_at = At::from_secs(now.minus(back_ms).secs());
+        // A canary is wrapped anew all the time: what keeps it back is another fault.
+        if nip17 && expires_at.is_none() && self.withholds > 0 && self.dice.chance(self.withholds) {
+            self.withheld.insert(id);
+        }
         self.publishable(WireEvent { id, kind, author: signer, to: Some((to, to.to_hex())), created_at, expires_at, opened })
     }
 
@@ -226,13 +240,13 @@ impl Wire {
     pub(super) fn foreign(&mut self, author: PubKey, to: PubKey, body: Body, now: At) -> EventId {
         let (id, event_id) = (self.fresh_id(), self.fresh_id());
         let (form, written_at) = (Form::Nip17, At::from_secs(now.secs()));
-        let (reply_to, subject, chain) = (None, None, Some(Chain { id, hops: 0 }));
+        let (reply_to, subject, chain, place) = (None, None, Some(Chain { id, hops: 0 }), None);
         if let Body::Text(text) = &body {
             let body = DraftBody::Text(text.clone());
-            let draft = DirectDraft { to, form, body, written_at, reply_to, subject: None, chain, own_copy: false };
+            let draft = DirectDraft { to, form, body, written_at, reply_to, subject: None, chain, place, own_copy: false };
             self.rumors.insert(id, Rumor { author, draft, chain: Chain { id, hops: 0 } });
         }
-        let envelope = Envelope { id, event_id, author, recipient: to, form, written_at, reply_to, subject, chain, body };
+        let envelope = Envelope { id, event_id, author, recipient: to, form, written_at, reply_to, subject, chain, place, body };
         self.enclose(event_id, to, Opened::Direct(envelope), now, None).id
     }
 }

@@ -128,6 +128,9 @@ pub(super) struct Stats {
     pub(super) crashes: u64,
     pub(super) disk_failures: u64,
     pub(super) lies: u64,
+    /// Gaps that were shown, and those of them that were closed.
+    pub(super) gaps: u64,
+    pub(super) healed: u64,
 }
 
 /// A call of an owner's program that is not answered yet.
@@ -167,6 +170,7 @@ impl World {
     pub(super) fn new(plan: Plan, trace_lines: usize) -> Self {
         let mut dice = Dice::new(plan.seed);
         let mut wire = Wire::new(dice.split());
+        wire.withholds = plan.withholds;
         let names = ["wss://one.example.com", "wss://two.example.com", "wss://three.example.com", "wss://four.example.com"];
         let urls = names.iter().filter_map(|name| RelayUrl::parse(name).ok());
         let relays: Vec<Relay> = urls.zip(&plan.relays).map(|(url, habits)| Relay::new(url, *habits)).collect();
@@ -233,6 +237,9 @@ impl World {
             crashes: self.stats.crashes,
             disk_failures: self.stats.disk_failures,
             lies: self.stats.lies,
+            withheld: self.wire.withheld.len() as u64,
+            gaps: self.stats.gaps,
+            healed: self.stats.healed,
             boundaries,
             lost,
             duplicated,

@@ -25,6 +25,10 @@ pub(crate) struct Trial {
     words: usize,
 }
 
+fn words(number: usize) -> String {
+    format!("message {number} {}", "é✓ ".repeat(if number % 3 == 2 { 600 } else { 3 }))
+}
+
 /// A daemon that looks around as often as the configuration allows.
 pub(crate) fn quick<S: AsRef<str>>(name: &str, relays: &[S]) -> TestDaemonBuilder {
     let builder = TestDaemon::builder().relays(relays).name(name);
@@ -91,7 +95,12 @@ impl Trial {
     fn words(&mut self, count: usize) -> Vec<String> {
         let from = self.words;
         self.words += count;
-        (from..self.words).map(|number| format!("message {number} {}", "é✓ ".repeat(if number % 3 == 2 { 600 } else { 3 }))).collect()
+        (from..self.words).map(words).collect()
+    }
+
+    /// The text of the newest message.
+    pub(crate) fn last_words(&self) -> String {
+        words(self.words - 1)
     }
 
     /// Reads and acknowledges what both agents hand out now.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use ocmesh_api::{Event, EventStream, GapEvent, MessagesQuery};
 use ocmesh_testkit::{
     Fault, MisbehavingRelay,
     wait::{self, PATIENCE},
@@ -103,4 +104,87 @@ async fn r17_what_one_relay_withholds_comes_from_another() -> Result<()> {
     trial.both_ways(10).await?;
     trial.settles(PATIENCE).await?;
     Ok(())
+}
+
+/// The row's limit, from the moment the message was sent.
+const ROW_MAX: Duration = Duration::from_secs(300);
+/// A gap is shown after a grace of 20 s; the rest is for a busy machine.
+const SHOWN_MAX: Duration = Duration::from_secs(60);
+
+/// Anna and Bert on one relay that keeps one of ten wraps for Bert back; they know each other.
+async fn on_one_relay_alone() -> Result<(Trial, MisbehavingRelay, EventStream)> {
+    let relay = MisbehavingRelay::start().await?;
+    let mut trial = Trial::on(&[&relay]).await?;
+    trial.both_ways(1).await?;
+    trial.settles(PATIENCE).await?;
+    let events = trial.bert.daemon.client()?.events(None).await?;
+    relay.set(Fault::WithholdWraps { to: trial.bert.pubkey.clone(), every: 10 }, true);
+    Ok((trial, relay, events))
+}
+
+/// The next word about gaps.
+async fn next_gap(events: &mut EventStream) -> Result<(&'static str, GapEvent)> {
+    loop {
+        let event = events.next().await?.context("the stream ended")?;
+        let name = event.name();
+        if let Event::Gap(gap) | Event::GapHealed(gap) | Event::GapLost(gap) | Event::ChainBroken(gap) = event {
+            return Ok((name, gap));
+        }
+    }
+}
+
+#[tokio::test]
+async fn r17_what_the_only_relay_withholds_is_shown_asked_for_and_healed() -> Result<()> {
+    let (mut trial, _relay, mut events) = on_one_relay_alone().await?;
+    let began = Instant::now();
+    let ids = trial.anna_says(15).await?;
+    let shown = tokio::time::timeout(SHOWN_MAX, next_gap(&mut events)).await.context("no gap is shown")??;
+    let shown_after = began.elapsed();
+    ensure!((shown.0, shown.1.missing, shown.1.pubkey.as_str()) == ("gap", 1, trial.anna.pubkey.as_str()), "{shown:?}");
+    let healed = tokio::time::timeout(ROW_MAX, next_gap(&mut events)).await.context("the gap is not healed")??;
+    ensure!((healed.0, healed.1.missing, healed.1.lost) == ("gap_healed", 0, 0), "{healed:?}");
+    println!("shown after {shown_after:?}, healed after {:?}", began.elapsed());
+    trial.settles(PATIENCE).await?;
+    let peer = trial.bert.daemon.client()?.peer(&trial.anna.pubkey).await?;
+    ensure!((peer.missing, peer.lost, peer.chain_breaks) == (0, 0, 0), "{peer:?}");
+    let mut asked = 0;
+    for id in ids {
+        asked += trial.detail(&trial.anna, &id).await?.history.iter().filter(|line| line.what == "asked_again").count();
+    }
+    ensure!(asked == 1, "one message was asked for, once: {asked}");
+    trial.is_sound().await
+}
+
+#[tokio::test]
+#[ignore = "waits for a second ask, a minute after the first"]
+async fn r17_while_the_answers_are_withheld_too_the_gap_stays_visible() -> Result<()> {
+    let (mut trial, relay, mut events) = on_one_relay_alone().await?;
+    let began = Instant::now();
+    trial.anna_says(15).await?;
+    trial.bert.wait_for(&trial.last_words(), PATIENCE).await?;
+    relay.set(Fault::WithholdWraps { to: trial.bert.pubkey.clone(), every: 1 }, true);
+    let (name, _) = tokio::time::timeout(SHOWN_MAX, next_gap(&mut events)).await.context("no gap is shown")??;
+    ensure!(name == "gap", "{name}");
+    let client = trial.bert.daemon.client()?;
+    ensure!(client.peer(&trial.anna.pubkey).await?.missing == 1 && client.status().await?.missing_count == 1, "it is counted");
+    let all = MessagesQuery { limit: Some(1_000), ..MessagesQuery::default() };
+    let before: u64 = client.messages(&all).await?.items.iter().map(|message| message.missing_before).sum();
+    ensure!(before == 1, "and stands where it is missing: {before}");
+    let peers = client.peers(&ocmesh_api::PeersQuery { missing: Some(true), ..Default::default() }).await?.items;
+    ensure!(peers.len() == 1, "{peers:?}");
+    // A restart forgets nothing of it.
+    trial.bert.daemon.kill9().await?;
+    trial.bert.daemon.start().await?;
+    ensure!(trial.bert.daemon.client()?.status().await?.missing_count == 1, "the gap outlives the process");
+    relay.set(Fault::WithholdWraps { to: trial.bert.pubkey.clone(), every: 10 }, true);
+    wait::until_ok("the gap healed", ROW_MAX, async || {
+        let status = trial.bert.daemon.client()?.status().await?;
+        ensure!(status.missing_count == 0 && status.lost_count == 0, "{status:?}");
+        Ok(())
+    })
+    .await?;
+    println!("healed after {:?}", began.elapsed());
+    trial.settles(PATIENCE).await?;
+    ensure!(began.elapsed() < ROW_MAX, "too late: {:?}", began.elapsed());
+    trial.is_sound().await
 }

@@ -30,6 +30,7 @@ pub(crate) fn open(keys: &Keys, event: &Event, recipient: PubKey) -> Result<Enve
         reply_to: tag::parent(&event.tags),
         subject: subject(&event.tags),
         chain: chain(&event.tags),
+        place: None,
         body: legacy::read(bounded(content)?),
     })
 }

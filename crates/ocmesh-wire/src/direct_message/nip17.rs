@@ -9,7 +9,7 @@ use ocmesh_proto::{At, Body, Chain, DirectDraft, DraftBody, Envelope, EventId, F
 use serde_json::json;
 
 use self::rumor::Rumor;
-use super::{bounded, chain, nip44, reachable, recipient, sendable, subject};
+use super::{bounded, chain, nip44, place, reachable, recipient, sendable, subject};
 use crate::{
     event::{self, Event, Template},
     keys::Keys,
@@ -47,6 +47,7 @@ pub(crate) fn open(keys: &Keys, wrap: &Event) -> Result<Envelope, OpenError> {
         reply_to: tag::parent(&rumor.tags),
         subject: subject(&rumor.tags),
         chain: chain(&rumor.tags),
+        place: place(&rumor.tags),
         body: body(rumor)?,
     })
 }
@@ -96,6 +97,10 @@ fn tags(draft: &DirectDraft, is_frame: bool, chain: Option<Chain>) -> Result<Tag
     tags.extend(draft.reply_to.map(|id| tag(["e", &id.to_hex(), "", "reply"])));
     tags.extend(draft.subject.as_deref().map(|subject| tag(["subject", subject])));
     tags.extend(chain.map(|chain| tag(["chain", &chain.id.to_hex(), &chain.hops.to_string()])));
+    tags.extend(draft.place.map(|place| {
+        let previous = place.previous.map(|id| id.to_hex()).unwrap_or_default();
+        tag(["seq", &place.number.to_string(), &previous, &place.line.to_string()])
+    }));
     // The same words twice in one second are two messages, and must not share an id.
     tags.push(tag(["salt", &format!("{:016x}", u64::from_le_bytes(random::bytes()?))]));
     Ok(tags)

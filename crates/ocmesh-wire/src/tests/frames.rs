@@ -124,6 +124,36 @@ fn our_frames_are_what_a_node_agent_reads() {
 }
 
 #[test]
+fn an_ask_that_is_not_exactly_one_is_a_message_like_any_other() {
+    let line = "0123456789abcdef";
+    let ask = |kind: &str, numbers: Value| json!({"type": kind, "line": line, "numbers": numbers});
+    let numbers = vec![1, 9_007_199_254_740_991];
+    let parsed = line.parse().unwrap();
+    assert_eq!(heard(&ask("missing", json!(numbers)).to_string()), Body::Missing { line: parsed, numbers: numbers.clone() });
+    assert_eq!(heard(&ask("gone", json!(numbers)).to_string()), Body::Gone { line: parsed, numbers });
+    for kind in ["missing", "gone"] {
+        for fields in [
+            json!({"type": kind}),
+            json!({"type": kind, "line": line}),
+            json!({"type": kind, "line": "x", "numbers": [1]}),
+            json!({"type": kind, "line": 7, "numbers": [1]}),
+            ask(kind, json!([])),
+            ask(kind, json!("1")),
+            ask(kind, json!([0])),
+            ask(kind, json!([-1])),
+            ask(kind, json!([1.5])),
+            ask(kind, json!(["1"])),
+            ask(kind, json!([9_007_199_254_740_992_u64])),
+            ask(kind, json!([u64::MAX])),
+            ask(kind, json!((1..=33).collect::<Vec<u32>>())),
+        ] {
+            let content = fields.to_string();
+            assert_eq!(heard(&content), structured(kind, &content));
+        }
+    }
+}
+
+#[test]
 fn in_a_rumor_only_the_app_tag_makes_a_frame() {
     let rumored = |kind, is_app: bool, content: &str| {
         let mut tags = vec![tag(["p", &bob().public().to_hex()])];

@@ -27,6 +27,12 @@ fn word() -> impl Strategy<Value = String> {
             "next",
             "v",
             "chain",
+            "seq",
+            "1",
+            "2",
+            "0123456789abcdef",
+            "missing",
+            "numbers",
             "subject",
             "expiration",
             "read",
@@ -76,6 +82,9 @@ fn assert_bounded(opened: &Opened) {
         Opened::Profile(profile) => assert!(profile.about.iter().all(|about| is_clean(about, limit::ABOUT_CHARS_MAX))),
         Opened::Direct(envelope) => {
             assert!(envelope.subject.iter().all(|subject| is_clean(subject, 128)));
+            if let Some(place) = &envelope.place {
+                assert!((1..=limit::NUMBER_MAX).contains(&place.number) && (place.number == 1) == place.previous.is_none());
+            }
             if let Body::Structured { kind, json } = &envelope.body {
                 assert!(is_clean(kind, 48) && json.len() <= limit::INBOUND_CONTENT_BYTES_MAX);
             }

@@ -5,12 +5,16 @@ use nostr::{
     nips::nip59::{GiftWrapBuilder, UnwrappedGift},
     types::Timestamp,
 };
-use ocmesh_proto::{Chain, limit::INBOUND_CONTENT_BYTES_MAX};
+use ocmesh_proto::{
+    Chain, LineId, Place,
+    limit::{INBOUND_CONTENT_BYTES_MAX, NUMBER_MAX},
+};
 use serde_json::json;
 
 use super::*;
 use crate::{event::Event, keys::library_key, random::HIDDEN_SECS_MAX};
 
+const LINE: LineId = LineId(0x00ff_0000_0000_0001);
 const FORMS: [Form; 3] = [Form::Nip17, Form::Nip44, Form::Nip04];
 
 fn raw(json: &str) -> Event {
@@ -31,6 +35,8 @@ fn every_body_arrives_in_every_form() {
         (DraftBody::Pong, Body::Pong),
         (DraftBody::Delivered(id(9)), Body::Delivered(id(9))),
         (DraftBody::Read(id(9)), Body::Read(id(9))),
+        (DraftBody::Missing { line: LINE, numbers: vec![3, 5] }, Body::Missing { line: LINE, numbers: vec![3, 5] }),
+        (DraftBody::Gone { line: LINE, numbers: vec![NUMBER_MAX] }, Body::Gone { line: LINE, numbers: vec![NUMBER_MAX] }),
     ];
     for form in FORMS {
         for (said, heard) in &bodies {
@@ -66,6 +72,56 @@ fn threads_travel_inside_nip17_and_only_the_parent_shows_in_kind_4() {
             assert_eq!((envelope.subject, envelope.chain), (None, None));
             assert_eq!(names, ["p", "e"]);
         }
+    }
+}
+
+#[test]
+fn a_place_travels_inside_nip17_and_nowhere_else() {
+    let first = Place { line: LINE, number: 1, previous: None };
+    let later = Place { line: LINE, number: NUMBER_MAX, previous: Some(id(4)) };
+    for place in [first, later] {
+        for form in FORMS {
+            let draft = DirectDraft { place: Some(place), ..draft(bob().public(), form, DraftBody::Text("x".to_owned())) };
+            let sealed = sealed(&alice(), draft);
+            assert_eq!(direct(&bob(), &sealed.event.json).place, (form == Form::Nip17).then_some(place), "{form:?}");
+            let seen: Vec<String> = raw(&sealed.event.json).tags.into_iter().filter_map(|tag| tag.into_iter().next()).collect();
+            assert_eq!(seen, ["p"], "nobody else sees it");
+            if let Some(rumor) = sealed.rumor {
+                let again =
+                    seal(&alice(), VERSION, &Draft::Rewrap { id: sealed.message_id, to: bob().public(), at: NOW }, Some(&rumor), NOW);
+                assert_eq!(direct(&bob(), &again.unwrap().event.json).place, Some(place), "another wrap, the same place");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_is_as_if_it_were_not_there() {
+    let (me, prev, line) = (bob().public().to_hex(), id(4).to_hex(), LINE.to_string());
+    let place = |tags: Vec<Vec<&str>>| {
+        let mut all = vec![tag(["p", &me])];
+        all.extend(tags.into_iter().map(|tag| tag.into_iter().map(str::to_owned).collect()));
+        direct(&bob(), &wrapped(&alice(), &bob(), &super::rumor(alice().public(), 14, all, "x").to_string())).place
+    };
+    assert!(place(vec![vec!["seq", "2", &prev, &line]]).is_some());
+    assert!(place(vec![vec!["seq", "2", &prev, &line, "more"]]).is_some(), "room for what comes later");
+    let too_many = (NUMBER_MAX + 1).to_string();
+    for bad in [
+        vec!["seq"],
+        vec!["seq", "2"],
+        vec!["seq", "2", &prev],
+        vec!["seq", "0", "", &line],
+        vec!["seq", "1", &prev, &line],
+        vec!["seq", "2", "", &line],
+        vec!["seq", "-1", &prev, &line],
+        vec!["seq", "2.0", &prev, &line],
+        vec!["seq", &too_many, &prev, &line],
+        vec!["seq", "18446744073709551616", &prev, &line],
+        vec!["seq", "2", "zz", &line],
+        vec!["seq", "2", &prev, ""],
+        vec!["seq", "2", &prev, &prev],
+    ] {
+        assert_eq!(place(vec![bad.clone()]), None, "{bad:?}");
     }
 }
 

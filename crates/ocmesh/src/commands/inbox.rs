@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ocmesh_api::{Client, ClientError, Event, EventStream, Message, MessagesQuery};
+use ocmesh_api::{Client, ClientError, Event, EventStream, Message, MessagesQuery, Peer, PeersQuery};
 
-use super::{Place, find, from_client, now};
+use super::{Place, find, from_client, now, peers::label};
 use crate::{
     cli::InboxArgs,
     error::CliError,
-    ui::{self, Tint, Ui},
+    ui::{self, Tint, Ui, short_key},
 };
 
 /// Said once above messages, for people and for agents that read this output.
@@ -26,6 +26,7 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: InboxArgs) -> Result<(), C
         None if ui.json => ui.json(&page.items),
         None => {
             list(ui, &page.items)?;
+            tell_missing(ui, &client, query.from.as_deref()).await?;
             if page.next.is_some() {
                 ui.note(format!("Only the newest {} are shown; -n shows more.", args.limit));
             }
@@ -39,6 +40,9 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: InboxArgs) -> Result<(), C
             for message in page.items.iter().rev() {
                 show(ui, message)?;
                 shown.insert(message.id.clone());
+            }
+            if !ui.json {
+                tell_missing(ui, &client, query.from.as_deref()).await?;
             }
             follow(ui, place, &query, events, shown).await
         }
@@ -78,6 +82,28 @@ fn show(ui: &Ui, message: &Message) -> Result<(), CliError> {
     if ui.json { ui.json_line(message) } else { ui.print(&format!("\n{}", ui::message(ui, message, now()))) }
 }
 
+/// Says once for each peer how many of its messages are missing.
+async fn tell_missing(ui: &Ui, client: &Client, from: Option<&str>) -> Result<(), CliError> {
+    let query = PeersQuery { missing: Some(true), limit: Some(1_000), ..PeersQuery::default() };
+    let peers = client.peers(&query).await.map_err(from_client)?.items;
+    let lines = peers.iter().filter(|peer| from.is_none_or(|from| peer.pubkey == from)).flat_map(missing);
+    lines.into_iter().try_for_each(|line| ui.line(ui.tint(Tint::Yellow, line)))
+}
+
+/// What is missing of one peer, a line each.
+fn missing(peer: &Peer) -> Vec<String> {
+    let who = format!("{} ({})", label(peer), short_key(&peer.npub));
+    let mut lines = Vec::new();
+    if peer.missing > 0 {
+        let asked = if matches!(peer.trust.as_str(), "known" | "trusted") { "asked for again" } else { "not asked for: it is a stranger" };
+        lines.push(format!("{} missing from {who}; {asked}.", peer.missing));
+    }
+    if peer.lost > 0 {
+        lines.push(format!("{} lost from {who}; it will not come any more.", peer.lost));
+    }
+    lines
+}
+
 /// Shows what comes, until Ctrl-C; waits for a daemon that restarts.
 async fn follow(
     ui: &Ui,
@@ -91,6 +117,13 @@ async fn follow(
             Ok(Some(Event::Message(message))) => {
                 if fits(query, &message) && shown.insert(message.id.clone()) {
                     show(ui, &message)?;
+                }
+            }
+            Ok(Some(Event::Gap(gap) | Event::GapLost(gap))) if !ui.json => {
+                if let Ok(client) = place.client()
+                    && query.from.as_ref().is_none_or(|from| *from == gap.pubkey)
+                {
+                    tell_missing(ui, &client, Some(&gap.pubkey)).await?;
                 }
             }
             Ok(Some(_)) => {}
@@ -131,6 +164,21 @@ fn fits(query: &MessagesQuery, message: &Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_once_a_peer() {
+        assert_eq!(missing(&Peer::example()), Vec::<String>::new());
+        let peer = Peer { name: Some("a\u{1b}da".to_owned()), missing: 1, lost: 2, ..Peer::example() };
+        assert_eq!(
+            missing(&peer),
+            [
+                "1 missing from a\\u{1b}da (npub10elfcs4f…zvjptg); asked for again.",
+                "2 lost from a\\u{1b}da (npub10elfcs4f…zvjptg); it will not come any more."
+            ]
+        );
+        let stranger = Peer { trust: "unknown".to_owned(), missing: 3, ..Peer::example() };
+        assert_eq!(missing(&stranger), ["3 missing from ada (npub10elfcs4f…zvjptg); not asked for: it is a stranger."]);
+    }
 
     #[test]
     fn following_keeps_to_what_was_asked() {

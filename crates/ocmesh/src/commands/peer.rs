@@ -61,6 +61,7 @@ fn render(peer: &Peer) -> String {
     let now = now();
     let list = |items: &[String]| items.iter().map(|item| safe(item)).collect::<Vec<_>>().join(" ");
     let optional = |text: &Option<String>| text.as_deref().map(safe).unwrap_or_default();
+    let some = |count: u64| if count == 0 { String::new() } else { count.to_string() };
     let status = if peer.online { safe(&peer.status) } else { "offline".to_owned() };
     let rows = [
         ("your name for it", optional(&peer.petname)),
@@ -79,6 +80,9 @@ fn render(peer: &Peer) -> String {
         ("last seen", age(&peer.last_seen, now)),
         ("found by", safe(&peer.source)),
         ("version", optional(&peer.version)),
+        ("missing messages", some(peer.missing)),
+        ("lost messages", some(peer.lost)),
+        ("chain breaks", some(peer.chain_breaks)),
     ];
     let mut out = String::new();
     for (key, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {

@@ -15,6 +15,7 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: PeersArgs) -> Result<(), C
         online: args.online.then_some(true),
         q: args.query,
         feature: args.feature,
+        missing: None,
         trust: args.trust.map(|trust| trust_word(trust).to_owned()),
         limit: Some(args.limit),
         cursor: None,

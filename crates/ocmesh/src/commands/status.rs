@@ -60,9 +60,11 @@ fn render(ui: &Ui, report: &StatusReport) -> String {
     let _ = writeln!(out, "{} is {state}, up {up}  (ocmesh {})", ui.tint(Tint::Bold, safe(&report.name)), safe(&report.daemon_version));
     let _ = writeln!(out, "  {}\n", safe(&report.npub));
     let requests = if report.request_count == 0 { String::new() } else { format!(", {} requests of strangers", report.request_count) };
+    let missing = if report.missing_count == 0 { String::new() } else { format!(", {} missing", report.missing_count) };
+    let lost = if report.lost_count == 0 { String::new() } else { format!(", {} lost", report.lost_count) };
     let outbox = report.outbox;
     let _ = writeln!(out, "peers   {} online of {}", report.online_peer_count, report.peer_count);
-    let _ = writeln!(out, "inbox   {} unread{requests}", report.unread_count);
+    let _ = writeln!(out, "inbox   {} unread{missing}{lost}{requests}", report.unread_count);
     let _ = writeln!(out, "outbox  {} queued, {} relayed, {} failed", outbox.queued, outbox.relayed, outbox.failed);
     let own: Vec<&RelayStatus> = report.relay_status.iter().filter(|relay| relay.own).collect();
     let ready = own.iter().filter(|relay| relay.state == "ready").count();
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_status_fits_a_small_screen() {
-        let mut report = StatusReport::example();
+        let mut report = StatusReport { missing_count: 3, ..StatusReport::example() };
         report.warnings.push("the clock is\u{1b} wrong".to_owned());
         report.relay_status.push(RelayStatus {
             url: "wss://down.example.com".to_owned(),
@@ -108,7 +110,7 @@ mod tests {
         assert_eq!(
             render(&Ui::plain(), &report),
             "quiet-heron is ok, up 1 h  (ocmesh 0.3.0)\n  npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6\n\n\
-             peers   37 online of 214\ninbox   2 unread\noutbox  0 queued, 1 relayed, 0 failed\nrelays  1 ready of 2\n  \
+             peers   37 online of 214\ninbox   2 unread, 3 missing\noutbox  0 queued, 1 relayed, 0 failed\nrelays  1 ready of 2\n  \
              wss://relay.example.com  ready  48 ms\n  wss://down.example.com  waiting  refused\nnote: the clock is\\u{1b} wrong\n"
         );
     }

@@ -71,7 +71,10 @@ fn the_reference_has_every_call_with_json_that_fits() {
                 let list = block(section, &format!("Events (array of `{name}`)"));
                 list.as_array().unwrap().iter().for_each(|value| check(name, value));
                 let names: BTreeSet<&str> = list.as_array().unwrap().iter().filter_map(|event| event["event"].as_str()).collect();
-                assert_eq!(names, BTreeSet::from(["message", "peer", "receipt", "relay", "status"]));
+                assert_eq!(
+                    names,
+                    BTreeSet::from(["message", "peer", "receipt", "relay", "gap", "gap_healed", "gap_lost", "chain_broken", "status"])
+                );
             }
             Reply::Other(media_type) => assert!(section.contains(media_type), "{heading}"),
         }

@@ -1,7 +1,10 @@
 //! Every call when all is well, through the typed client: what goes to the mesh, and what comes back from the store.
 
 use ocmesh_api::{AddPeerRequest, Health, IdentityPatch, MessagesQuery, OutboxQuery, PeerPatch, PeersQuery, ReadRequest, SendRequest};
-use ocmesh_proto::{EventId, HistoryEntry, Hop, HopState, Parcel, ParcelClass, PeerRelays, PeerStatus, RouteReason, Trust};
+use ocmesh_proto::{
+    EventId, Gap, HistoryEntry, Hop, HopState, LineId, Lost, Parcel, ParcelClass, PeerLine, PeerRelays, PeerStatus, Place, RouteReason,
+    Trust,
+};
 
 use super::*;
 
@@ -92,6 +95,29 @@ async fn peers_are_listed_filtered_and_shown_one_by_one() {
         assert_eq!(client.peers(&query).await.unwrap().items.len(), found, "{query:?}");
     }
     assert_eq!(daemon.get("/peers?trust=blocked").await.body, "[]");
+}
+
+#[tokio::test]
+async fn what_is_missing_shows_at_its_author_and_where_it_is_missing() {
+    let daemon = Daemon::new().await;
+    let line = LineId(u64::MAX);
+    let numbered = |n: u8, number| MessageRecord { place: Some(Place { line, number, previous: None }), ..inbound(n) };
+    let gap = Gap { peer: ada(), line, first: 2, last: 3, found_at: NOW, shown: true, asks: 1, next_at: NOW, lost: None };
+    let lost = Gap { first: 5, last: 5, lost: Some(Lost::Gone), ..gap };
+    let known = PeerLine { peer: ada(), line, highest: 6, heard_at: NOW, breaks: 1 };
+    let changes =
+        [put_peer(peer(ada(), "ada")), put_peer(peer(PubKey::from_bytes([2; 32]), "bob")), add(numbered(1, 1)), add(numbered(4, 4))];
+    daemon.write(&changes, &[]);
+    daemon.write(&[add(numbered(6, 6)), Change::PutGap(gap), Change::PutGap(lost), Change::PutLine(known)], &[]);
+    let client = daemon.client();
+    let ada = client.peer(ADA).await.unwrap();
+    assert_eq!((ada.missing, ada.lost, ada.chain_breaks), (2, 1, 1));
+    let missing = client.peers(&PeersQuery { missing: Some(true), ..PeersQuery::default() }).await.unwrap().items;
+    assert_eq!(missing, [ada], "and not of bob");
+    let status = client.status().await.unwrap();
+    assert_eq!((status.missing_count, status.lost_count), (2, 1));
+    let messages = client.messages(&MessagesQuery::default()).await.unwrap().items;
+    assert_eq!(messages.iter().map(|message| message.missing_before).collect::<Vec<_>>(), [1, 2, 0]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Server-sent events: each kind, in order, once; and what was missed comes from the store.
 
 use ocmesh_api::{Event, EventStream};
-use ocmesh_proto::{FailReason, PeerChange};
+use ocmesh_proto::{FailReason, GapChange, PeerChange};
 
 use super::*;
 
@@ -29,6 +29,10 @@ async fn each_kind_of_event_comes_with_its_number() {
             Notice::MessageRead { id: id(1) },
             Notice::PeerChanged { peer: ada(), what: PeerChange::Online },
             Notice::RelayChanged { relay: url },
+            Notice::GapChanged { peer: ada(), what: GapChange::Found, missing: 2, lost: 1 },
+            Notice::GapChanged { peer: ada(), what: GapChange::Healed, missing: 0, lost: 1 },
+            Notice::GapChanged { peer: ada(), what: GapChange::Lost, missing: 0, lost: 2 },
+            Notice::GapChanged { peer: ada(), what: GapChange::Broken, missing: 0, lost: 2 },
             Notice::OwnChanged,
         ],
     );
@@ -40,6 +44,10 @@ async fn each_kind_of_event_comes_with_its_number() {
     assert!(matches!(next(&mut stream).await, Event::Receipt(receipt) if receipt.status == "read" && receipt.direction == "in"));
     assert!(matches!(next(&mut stream).await, Event::Peer(peer) if peer.pubkey == ADA && peer.change == "online"));
     assert!(matches!(next(&mut stream).await, Event::Relay(relay) if relay.state == "waiting"));
+    assert!(matches!(next(&mut stream).await, Event::Gap(gap) if (gap.pubkey.as_str(), gap.missing, gap.lost) == (ADA, 2, 1)));
+    assert!(matches!(next(&mut stream).await, Event::GapHealed(gap) if gap.missing == 0));
+    assert!(matches!(next(&mut stream).await, Event::GapLost(gap) if gap.lost == 2));
+    assert!(matches!(next(&mut stream).await, Event::ChainBroken(_)));
     assert!(matches!(next(&mut stream).await, Event::Status(status) if status.name == "quiet-heron"));
     assert_eq!(stream.last_id(), seqs.last().copied());
 }

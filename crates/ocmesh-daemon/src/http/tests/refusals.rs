@@ -123,12 +123,13 @@ async fn a_bad_parameter_is_named_with_what_is_allowed() {
     let daemon = Daemon::new().await;
     let cases = [
         ("/peers?online=maybe", "online", "true or false"),
+        ("/peers?missing=2", "missing", "true or false"),
         ("/peers?trust=best", "trust", "unknown, known, trusted, blocked"),
         ("/peers?limit=0", "limit", "1 to 1000"),
         ("/peers?limit=1001", "limit", "1 to 1000"),
         ("/peers?cursor=zz", "cursor", "Link"),
         ("/peers?q=", "q", "1 to 128"),
-        ("/peers?colour=red", "colour", "online, q, feature, trust, limit, cursor"),
+        ("/peers?colour=red", "colour", "online, q, feature, missing, trust, limit, cursor"),
         ("/messages?unread=1", "unread", "true or false"),
         ("/messages?from=zz", "from", "public key"),
         ("/messages?thread=zz", "thread", "64 hex digits"),

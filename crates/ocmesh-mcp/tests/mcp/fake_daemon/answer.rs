@@ -24,8 +24,9 @@ pub(super) fn answer(state: &mut State, method: &str, target: &str, body: &Value
             let named = |peer: &&Peer| [&peer.name, &peer.petname].into_iter().flatten().any(|name| name.to_lowercase().contains(&wanted));
             let online = |peer: &&Peer| parameter("online").is_none_or(|online| online == peer.online.to_string());
             let trusted = |peer: &&Peer| parameter("trust").is_none_or(|trust| trust == peer.trust);
-            let found: Vec<&Peer> =
-                state.peers.iter().filter(|peer| wanted.is_empty() || named(peer)).filter(online).filter(trusted).collect();
+            let missing = |peer: &&Peer| parameter("missing") != Some("true") || peer.missing > 0 || peer.lost > 0;
+            let called = |peer: &&Peer| wanted.is_empty() || named(peer);
+            let found: Vec<&Peer> = state.peers.iter().filter(called).filter(online).filter(trusted).filter(missing).collect();
             page(state.page, "/peers", parameter("cursor"), &found)
         }
         ("POST", ["peers"]) => {
