@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import * as auth from './cases/auth.mjs';
+import * as comparison from './cases/comparison.mjs';
 import * as handshake from './cases/handshake.mjs';
 import * as nodeAgents from './cases/node_agents.mjs';
 import * as presence from './cases/presence.mjs';
@@ -17,7 +18,7 @@ import { Peer } from './lib/peer.mjs';
 import { CaseOver, Report } from './lib/report.mjs';
 import { Tamper } from './lib/tamper.mjs';
 
-const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth];
+const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison];
 
 /** A sabotaged run waits this share of the usual bounds: it is expected to wait in vain. */
 const PATIENCE_WHEN_BROKEN = 0.5;
@@ -28,7 +29,7 @@ const given = JSON.parse(process.env.OCMESH_INTEROP ?? '{}');
 /** What one run of one case starts, and ends with it. */
 class World {
   constructor(tamper) {
-    Object.assign(this, { relay: given.relay, authRelay: given.auth_relay, tamper, started: [] });
+    Object.assign(this, { binary: given.ocmesh, relay: given.relay, authRelay: given.auth_relay, tamper, started: [] });
   }
 
   async daemon(name) {

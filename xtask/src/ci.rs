@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    deps, docs, interop,
+    deps, docs, fuzz, interop,
     run::{cargo, command, read, root, say, succeed, target_dir},
     tidy,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 type Stage = (&'static str, fn() -> Result<()>);
 
 /// Cheap ones first: a slip in the formatting should not cost twenty minutes.
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
     ("deps", deps::run),
     ("tidy", tidy::run),
@@ -39,6 +39,7 @@ const STAGES: [Stage; 10] = [
     ("clippy", || cargo_task(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("test", || cargo_task(&["test", "--workspace"])),
     ("docs", docs::run),
+    ("fuzz", || fuzz::run(&fuzz::Options::short())),
     ("demo", demo),
     ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?))),
 ];

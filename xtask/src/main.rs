@@ -4,6 +4,7 @@ mod ci;
 mod deps;
 mod docs;
 mod example;
+mod fuzz;
 mod interop;
 mod run;
 mod tidy;
@@ -32,6 +33,8 @@ enum Task {
     Docs,
     /// Foreign clients over a foreign relay against the real daemon
     Interop(interop::Options),
+    /// The fuzz targets: builds each with libFuzzer and searches for a while
+    Fuzz(fuzz::Options),
     /// The simulator: many cores, faults and crashes in virtual time, by seed
     Sim(example::Options),
     /// Two real daemons, misbehaving relays and steady talk for a long time
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Docs => docs::run(),
         Task::Interop(options) => interop::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Sim(options) => example::run("sim", &options),
         Task::Kills(options) => example::run_with_daemons("kills", &options),
         Task::Soak(options) => example::run_with_daemons("soak", &options),

@@ -20,9 +20,9 @@ use std::{
     time::Instant,
 };
 
-use ocmesh_proto::{At, Mesh, Policy, time::MINUTE};
-use ocmesh_relay::{Authenticator, Pool, PoolConfig, Tuning};
-use ocmesh_store::{ReadError, Store};
+use ocmesh_proto::{At, EventId, Mesh, Policy, Sub, kind, time::MINUTE};
+use ocmesh_relay::{Authenticator, HeldEvent, Holdings, Pool, PoolConfig, Tuning};
+use ocmesh_store::{ReadError, Reader, Store};
 use ocmesh_wire::Keys;
 use tokio::{
     runtime::Handle,
@@ -40,6 +40,9 @@ const QUESTIONS_MAX: usize = 1_024;
 const INPUTS_MAX: usize = 1_024;
 /// Notices a slow listener may be behind before it must resume from the store.
 const NOTICES_MAX: usize = 1_024;
+
+/// Events compared with a relay's set at most, 40 bytes each; an inbox with more in a month is paged instead.
+const HELD_MAX: usize = 50_000;
 
 /// A mesh task that was not seen for longer hangs: it wakes at least once a minute, and no transaction takes as long as another.
 const PULSE_MS_MAX: u64 = 2 * MINUTE;
@@ -140,6 +143,23 @@ impl Authenticator for AuthKeys {
     }
 }
 
+/// What the store has handled, for comparing sets with relays.
+struct Shelf(Reader);
+
+impl Holdings for Shelf {
+    fn held(&self, sub: &str, since: Option<u64>) -> Option<Vec<HeldEvent>> {
+        let kind = match sub.parse() {
+            Ok(Sub::Wraps) => kind::GIFT_WRAP,
+            Ok(Sub::Legacy) => kind::LEGACY_DIRECT,
+            _ => return None,
+        };
+        let since = At::from_secs(since.unwrap_or(0));
+        let held = self.0.held(kind, since, HELD_MAX).inspect_err(|error| tracing::warn!(%error, "cannot tell a relay what is here"));
+        let event = |(dated, id): (At, EventId)| HeldEvent { created_at: dated.secs(), id: *id.as_bytes() };
+        Some(held.ok()??.into_iter().map(event).collect())
+    }
+}
+
 impl Engine {
     /// Loads the mesh and starts its threads. Call within a tokio runtime.
     ///
@@ -152,7 +172,8 @@ impl Engine {
         let mesh = Mesh::new(keys.public(), policy.clone(), snapshot, seed(now), now);
         let authenticator = Arc::new(AuthKeys { keys: Arc::clone(&keys), clock: clock.clone() });
         let user_agent = format!("ocmesh/{version}");
-        let (pool, events) = Pool::start(PoolConfig { authenticator, user_agent, tuning: Tuning::default() });
+        let holdings = Arc::new(Shelf(store.reader()));
+        let (pool, events) = Pool::start(PoolConfig { authenticator, holdings, user_agent, tuning: Tuning::default() });
         let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
         let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
         let (notices, _) = broadcast::channel(NOTICES_MAX);

@@ -1,4 +1,4 @@
-//! The frames of NIP-01, 42 and 45: client's to read, relay's to write.
+//! The frames of NIP-01, 42, 45 and 77: client's to read, relay's to write.
 
 use std::sync::Arc;
 
@@ -12,6 +12,9 @@ pub(crate) enum ClientFrame<'a> {
     Count { sub: String, filters: Vec<&'a str> },
     Close { sub: String },
     Auth(&'a str),
+    NegOpen { sub: String, filter: &'a str, hex: String },
+    NegMsg { sub: String, hex: String },
+    NegClose { sub: String },
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +35,12 @@ impl<'a> ClientFrame<'a> {
             "AUTH" => Ok(Self::Auth(parts.next().ok_or(FrameError::Shape)?)),
             "REQ" => Ok(Self::Req { sub: sub(parts.next())?, filters: parts.collect() }),
             "COUNT" => Ok(Self::Count { sub: sub(parts.next())?, filters: parts.collect() }),
+            "NEG-OPEN" => {
+                let (sub, filter) = (sub(parts.next())?, parts.next().ok_or(FrameError::Shape)?);
+                Ok(Self::NegOpen { sub, filter, hex: string(parts.next())? })
+            }
+            "NEG-MSG" => Ok(Self::NegMsg { sub: sub(parts.next())?, hex: string(parts.next())? }),
+            "NEG-CLOSE" => Ok(Self::NegClose { sub: sub(parts.next())? }),
             "CLOSE" => Ok(Self::Close { sub: sub(parts.next())? }),
             _ => Err(FrameError::Shape),
         }
@@ -76,6 +85,14 @@ impl RelayFrame {
 
     pub(crate) fn auth(challenge: &str) -> Self {
         Self::Text(json!(["AUTH", challenge]).to_string())
+    }
+
+    pub(crate) fn neg_msg(sub: &str, hex: &str) -> Self {
+        Self::Text(json!(["NEG-MSG", sub, hex]).to_string())
+    }
+
+    pub(crate) fn neg_err(sub: &str, why: &str) -> Self {
+        Self::Text(json!(["NEG-ERR", sub, why]).to_string())
     }
 
     pub(crate) fn count(sub: &str, count: usize) -> Self {

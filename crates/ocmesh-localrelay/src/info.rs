@@ -6,7 +6,7 @@ use crate::options::RelayOptions;
 
 pub(crate) fn document(options: &RelayOptions) -> String {
     let limits = &options.limits;
-    let mut nips = vec![1, 9, 11, 40, 45];
+    let mut nips = vec![1, 9, 11, 40, 45, 77];
     if options.auth.challenges() {
         nips.extend([42, 70]);
     }

@@ -82,6 +82,10 @@ pub struct Limits {
     pub filters_max: usize,
     /// Stored events answered for one filter, whatever `limit` it asks for.
     pub events_per_filter_max: usize,
+    /// Comparisons of sets (NIP-77) that one connection may have open.
+    pub comparisons_max: usize,
+    /// Events in the set of one comparison.
+    pub comparison_events_max: usize,
     /// Bytes of one event as JSON.
     pub event_bytes_max: usize,
     /// Bytes of one websocket message.
@@ -108,6 +112,9 @@ impl Default for Limits {
             filters_max: 20,
             // What strfry answers, and most public relays with it.
             events_per_filter_max: 500,
+            // Each holds its set, 40 bytes an event, until it is closed.
+            comparisons_max: 4,
+            comparison_events_max: 100_000,
             // Room for a gift wrap around the largest NIP-44 version 2 payload of the short form (65,535 bytes, twice base64).
             event_bytes_max: 128 * 1024,
             frame_bytes_max: 512 * 1024,

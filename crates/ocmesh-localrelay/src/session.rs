@@ -1,5 +1,7 @@
 //! One client's conversation: what it said in, what to answer out. No socket and no clock, so that every rule is tested without them.
 
+mod negentropy;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -16,6 +18,7 @@ use crate::{
     stored::Stored,
     table::Outcome,
 };
+use negentropy::Comparison;
 
 /// Keys one connection may authenticate as: an agent has one, a host with several a few.
 const KEYS_MAX: usize = 16;
@@ -29,6 +32,7 @@ pub(crate) struct Session {
     challenge: String,
     keys: BTreeSet<[u8; 32]>,
     subs: HashMap<String, Subscription>,
+    comparisons: HashMap<String, Comparison>,
 }
 
 #[derive(Debug)]
@@ -41,7 +45,7 @@ struct Subscription {
 
 impl Session {
     pub(crate) fn new(store: Arc<Store>, options: Arc<RelayOptions>, urls: Vec<String>, challenge: String) -> Self {
-        Self { store, options, urls, challenge, keys: BTreeSet::new(), subs: HashMap::new() }
+        Self { store, options, urls, challenge, keys: BTreeSet::new(), subs: HashMap::new(), comparisons: HashMap::new() }
     }
 
     /// What to say first.
@@ -62,6 +66,12 @@ impl Session {
             Ok(ClientFrame::Count { sub, filters }) => vec![self.on_count(&sub, &filters, now)],
             Ok(ClientFrame::Close { sub }) => {
                 self.subs.remove(&sub);
+                Vec::new()
+            }
+            Ok(ClientFrame::NegOpen { sub, filter, hex }) => vec![self.on_neg_open(sub, filter, &hex, now)],
+            Ok(ClientFrame::NegMsg { sub, hex }) => vec![self.on_neg_msg(&sub, &hex)],
+            Ok(ClientFrame::NegClose { sub }) => {
+                self.comparisons.remove(&sub);
                 Vec::new()
             }
             Err(error) => vec![RelayFrame::notice(&format!("invalid: {error}"))],

@@ -101,6 +101,12 @@ impl Store {
         (found.into_values().collect(), inner.number)
     }
 
+    /// When each event that matches a filter was written, and its id; `None` when there are more than `max`.
+    pub(crate) fn set(&self, filter: &Filter, max: usize, now: u64, allowed: &dyn Fn(&Stored) -> bool) -> Option<Vec<(u64, [u8; 32])>> {
+        let found = self.inner().table.query(filter, max.saturating_add(1), now, allowed);
+        (found.len() <= max).then(|| found.into_values().map(|event| (event.created_at, event.id)).collect())
+    }
+
     /// How many events match one of the filters.
     pub(crate) fn count(&self, filters: &[Filter], now: u64, allowed: &dyn Fn(&Stored) -> bool) -> usize {
         let inner = self.inner();

@@ -156,6 +156,10 @@ impl RelayUrl {
         }
         let plain = url.as_str();
         let plain = if url.path() == "/" && url.query().is_none() { plain.trim_end_matches('/') } else { plain };
+        // Normalising makes a text longer (an `é` becomes six letters), and what is kept must be readable again.
+        if plain.len() > RELAY_URL_BYTES_MAX {
+            return Err(RelayUrlError::TooLong);
+        }
         Ok(Self(plain.into()))
     }
 
@@ -311,6 +315,15 @@ mod tests {
         assert_eq!(RelayUrl::parse("wss://a:b@x.com"), Err(RelayUrlError::Extra));
         assert_eq!(RelayUrl::parse("relay"), Err(RelayUrlError::NotAUrl));
         assert_eq!(RelayUrl::parse(&format!("wss://x.com/{}", "a".repeat(300))), Err(RelayUrlError::TooLong));
+    }
+
+    #[test]
+    fn an_address_that_is_kept_can_be_read_again() {
+        for chars in 0..130 {
+            if let Ok(relay) = RelayUrl::parse(&format!("wss://x.com/{}", "é".repeat(chars))) {
+                assert_eq!(RelayUrl::parse(relay.as_str()), Ok(relay), "{chars}");
+            }
+        }
     }
 
     #[test]

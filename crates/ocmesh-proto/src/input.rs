@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AskedFacts, Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, Sub, Trust,
-    Verdict,
+    AskedFacts, At, Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, Sub,
+    Trust, Verdict,
 };
 
 /// Something that happened.
@@ -55,6 +55,8 @@ pub enum Input {
         relay: RelayUrl,
         /// Which subscription.
         sub: Sub,
+        /// The earliest second of which the relay may hold more than it shows.
+        cut: Option<At>,
     },
     /// A subscription is refused for now; the relay engine opens it again by itself.
     SubscriptionClosed {

@@ -104,7 +104,7 @@ impl Mesh {
             Input::RelayDescribed { relay, info } => self.relay_described(&relay, info),
             Input::EventOpened { relay, opened, facts } => self.event_opened(&relay, opened, facts),
             Input::UnreceiptedFound { peer, messages } => self.send_receipts(peer, messages),
-            Input::CaughtUp { relay, sub } => self.caught_up(&relay, sub),
+            Input::CaughtUp { relay, sub, cut } => self.caught_up(&relay, sub, cut),
             Input::SubscriptionClosed { relay, sub, said } => self.subscription_closed(&relay, sub, said),
             Input::Authenticated { relay } => self.authenticated(&relay),
             Input::PublishAnswered { relay, event, verdict, said } => self.publish_answered(&relay, event, verdict, said),
@@ -252,6 +252,12 @@ impl Mesh {
     #[must_use]
     pub fn outbox_counts(&self) -> (usize, usize) {
         self.outbox.counts()
+    }
+
+    /// The outbox as memory has it, for tests that hold it against the disk.
+    #[doc(hidden)]
+    pub fn parcels(&self) -> impl Iterator<Item = &crate::Parcel> {
+        self.outbox.parcels()
     }
 
     fn event_opened(&mut self, relay: &crate::RelayUrl, opened: crate::Opened, facts: crate::Facts) {

@@ -135,6 +135,10 @@ impl Outbox {
         self.by_peer.get(peer).map(|keys| keys.iter().copied().collect()).unwrap_or_default()
     }
 
+    pub(crate) fn parcels(&self) -> impl Iterator<Item = &Parcel> {
+        self.parcels.values()
+    }
+
     pub(crate) fn get(&self, message: MessageId, class: ParcelClass) -> Option<&Parcel> {
         self.parcels.get(&(message, class))
     }

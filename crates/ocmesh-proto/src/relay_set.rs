@@ -1,6 +1,7 @@
 //! The relays we use: our own, always; a peer's, while something waits for it. Decides who is connected, subscribed, and where we read
 //! direct messages. Dialling, re-subscribing and paging are the relay engine's work.
 
+mod catch_up;
 mod link;
 mod search;
 mod standing;
@@ -23,9 +24,6 @@ pub(crate) const SLEPT_MS: u64 = 2 * GOOD_INTERVAL_MS;
 /// Catch-up looks this far back before the last proven-good moment: gift wraps carry times up to two days in the past (NIP-59), and a
 /// third day covers clocks and wraps that were published late.
 pub(crate) const LOOK_BACK_MS: u64 = 3 * DAY;
-/// A kind 4 event cannot be dated anew without becoming another message: one that waited for a relay all its time to live (seven days) has
-/// its first date, and a day is for clocks.
-const LEGACY_LOOK_BACK_MS: u64 = 8 * DAY;
 /// A presence without `next` holds this long; live subscriptions and scans look back as far.
 pub(crate) const PRESENCE_LEASE_MS: u64 = 15 * MINUTE;
 /// A peer's relay is let go after this long without use: long enough for a conversation's next turn.
@@ -48,6 +46,8 @@ pub(crate) struct RelayInUse {
     down_since: Option<At>,
     pub(crate) info: RelayInfo,
     pub(crate) caught_up: BTreeSet<Sub>,
+    /// Seconds of which it may hold more direct messages than it shows, the earliest of each subscription.
+    cuts: catch_up::Cuts,
     /// What the relay said when it closed the inbox subscription, until it works again.
     refused_inbox: Option<String>,
     /// We have read direct messages here, or did before the restart.

@@ -211,6 +211,9 @@ pub enum Effect {
         filters: Vec<Filter>,
         /// Stay open for new events; otherwise it ends once caught up.
         live: bool,
+        /// What to compare with the relay's own set, where the relay can (NIP-77): looks back further than `filters`, as it costs next to
+        /// nothing.
+        reconcile: Option<Filter>,
     },
     /// Close a subscription.
     Unsubscribe {

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Authenticator, LinkState, PoolEvent, PublishOutcome, Tuning,
+    Authenticator, Holdings, LinkState, PoolEvent, PublishOutcome, Tuning,
     auth::Allowance,
     backoff::{Backoff, Dice},
     desk::Desk,
@@ -29,6 +29,7 @@ use wire::Wire;
 /// What all connections share.
 pub(crate) struct Surroundings {
     pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) holdings: Arc<dyn Holdings>,
     pub(crate) dialer: Dialer,
     pub(crate) tuning: Arc<Tuning>,
     pub(crate) events: mpsc::Sender<PoolEvent>,
@@ -178,8 +179,8 @@ impl Link {
     fn report(&self, out: Out) -> Option<PoolEvent> {
         let relay = Arc::clone(&self.relay);
         match out {
-            Out::Send(_) => None,
-            Out::CaughtUp(sub) => Some(PoolEvent::CaughtUp { relay, sub }),
+            Out::Send(_) | Out::Ask { .. } => None,
+            Out::CaughtUp(sub, cut) => Some(PoolEvent::CaughtUp { relay, sub, cut }),
             Out::Closed(sub, said) => Some(PoolEvent::Closed { relay, sub, said }),
         }
     }

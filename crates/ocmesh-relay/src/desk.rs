@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Wanted {
     pub(crate) filters: Vec<Value>,
     pub(crate) live: bool,
+    /// What to compare with the relay's set, where it can.
+    pub(crate) reconcile: Option<Value>,
 }
 
 /// What lies on a desk.

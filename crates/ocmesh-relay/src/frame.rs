@@ -26,6 +26,10 @@ pub(crate) enum Frame<'a> {
     Notice(String),
     /// A NIP-42 challenge.
     Auth(Cow<'a, str>),
+    /// A NIP-77 message, in hex.
+    NegMsg { sub: Cow<'a, str>, hex: Cow<'a, str> },
+    /// The relay ends a NIP-77 comparison.
+    NegErr { sub: Cow<'a, str>, said: String },
     /// A well-formed message that we did not ask for, such as COUNT.
     Other,
 }
@@ -57,6 +61,8 @@ impl<'a> Frame<'a> {
             "CLOSED" => Self::Closed { sub: sub(first)?, said: said(second) },
             "NOTICE" => Self::Notice(said(first)),
             "AUTH" => Self::Auth(string(first)?),
+            "NEG-MSG" => Self::NegMsg { sub: sub(first)?, hex: string(second)? },
+            "NEG-ERR" => Self::NegErr { sub: sub(first)?, said: said(second) },
             _ => Self::Other,
         })
     }
@@ -190,6 +196,21 @@ pub(crate) fn client_close(sub: &str) -> String {
     format!("[\"CLOSE\",{}]", Value::from(sub))
 }
 
+/// `["NEG-OPEN",…]`, with the first message.
+pub(crate) fn client_neg_open(sub: &str, filter: &Value, hex: &str) -> String {
+    format!("[\"NEG-OPEN\",{},{filter},\"{hex}\"]", Value::from(sub))
+}
+
+/// `["NEG-MSG",…]`.
+pub(crate) fn client_neg_msg(sub: &str, hex: &str) -> String {
+    format!("[\"NEG-MSG\",{},\"{hex}\"]", Value::from(sub))
+}
+
+/// `["NEG-CLOSE",…]`.
+pub(crate) fn client_neg_close(sub: &str) -> String {
+    format!("[\"NEG-CLOSE\",{}]", Value::from(sub))
+}
+
 /// `["EVENT",…]`.
 pub(crate) fn client_event(json: &str) -> String {
     format!("[\"EVENT\",{json}]")
@@ -209,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_of_nip_01_42_and_67_is_read() {
+    fn every_message_of_nip_01_42_67_and_77_is_read() {
         assert_eq!(parse(r#"["EVENT","s",{"a":1}]"#), Ok(Frame::Event { sub: "s".into(), json: r#"{"a":1}"# }));
         assert_eq!(
             parse(r#"["OK","i",true,"duplicate: x"]"#),
@@ -222,6 +243,9 @@ mod tests {
         assert_eq!(parse(r#"["CLOSED","s","error: no"]"#), Ok(Frame::Closed { sub: "s".into(), said: "error: no".into() }));
         assert_eq!(parse(r#"["NOTICE","a\u0007b"]"#), Ok(Frame::Notice("ab".into())));
         assert_eq!(parse(r#"["AUTH","c\"d"]"#), Ok(Frame::Auth("c\"d".into())));
+        assert_eq!(parse(r#"["NEG-MSG","s","6100"]"#), Ok(Frame::NegMsg { sub: "s".into(), hex: "6100".into() }));
+        assert_eq!(parse(r#"["NEG-ERR","s","blocked: x"]"#), Ok(Frame::NegErr { sub: "s".into(), said: "blocked: x".into() }));
+        assert_eq!(parse(r#"["NEG-ERR","s"]"#), Ok(Frame::NegErr { sub: "s".into(), said: String::new() }));
         assert_eq!(parse(r#"["COUNT","s",{"count":1}]"#), Ok(Frame::Other));
     }
 
@@ -241,6 +265,8 @@ mod tests {
             "[\"OK\",\"i\",\"yes\"]",
             "[\"OK\",1,true]",
             "[\"EOSE\"]",
+            "[\"NEG-MSG\",\"s\"]",
+            "[\"NEG-MSG\",\"s\",7]",
             "[\"EVENT\",\"s\"",
             &deep,
             &deep_raw,

@@ -9,6 +9,9 @@ mod desk;
 mod dial;
 mod filter;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod holdings;
 mod info;
 mod pool;
 mod publish;
@@ -19,6 +22,7 @@ mod text;
 mod tuning;
 
 pub use auth::Authenticator;
+pub use holdings::{HeldEvent, Holdings};
 pub use info::{RelayInfo, RelayLimitation};
 pub use pool::{ConnectOptions, Pool, PoolConfig};
 pub use publish::{Lane, PublishOutcome};

@@ -16,7 +16,7 @@ use tokio_util::{
 };
 
 use crate::{
-    Authenticator, Lane, PoolEvent, PublishOutcome, RelayStatus, Tuning,
+    Authenticator, Holdings, Lane, PoolEvent, PublishOutcome, RelayStatus, Tuning,
     backoff::Dice,
     connection::{self, Surroundings},
     desk::{Desk, Wanted},
@@ -30,6 +30,8 @@ use crate::{
 pub struct PoolConfig {
     /// Signs for NIP-42.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Says what is there already, for NIP-77.
+    pub holdings: Arc<dyn Holdings>,
     /// Sent as `User-Agent`.
     pub user_agent: String,
     /// Times and caps.
@@ -134,6 +136,7 @@ impl Pool {
         let dice = Dice::new(config.tuning.seed);
         let surroundings = Arc::new(Surroundings {
             authenticator: config.authenticator,
+            holdings: config.holdings,
             dialer: Dialer::new(config.user_agent, &config.tuning),
             tuning: Arc::new(config.tuning),
             events,
@@ -196,13 +199,23 @@ impl Pool {
     /// A name over 48 bytes, or one too many, is answered with [`PoolEvent::Closed`] and not kept. On a relay that is not
     /// connected this does nothing.
     pub fn subscribe(&self, relay: &str, sub: &str, filters: Vec<Value>, live: bool) {
+        self.wish(relay, sub, Wanted { filters, live, reconcile: None });
+    }
+
+    /// As [`Self::subscribe`], live; where the relay lists NIP-77, the catch-up compares sets instead of paging: `reconcile` against
+    /// what [`Holdings`] has. It must match at least what `filters` match of what is stored, and may look back much further.
+    pub fn subscribe_reconciled(&self, relay: &str, sub: &str, filters: Vec<Value>, reconcile: Value) {
+        self.wish(relay, sub, Wanted { filters, live: true, reconcile: Some(reconcile) });
+    }
+
+    fn wish(&self, relay: &str, sub: &str, wanted: Wanted) {
         if sub.len() > NAME_BYTES_MAX || sub.is_empty() {
             let said = "not opened: the name of a subscription has 1 to 48 bytes".to_owned();
             self.shared.refusals.push(PoolEvent::Closed { relay: relay.into(), sub: sub.into(), said });
             return;
         }
         match self.relays().by_url.get(relay) {
-            Some(known) => known.desk.wish(sub, Some(Wanted { filters, live })),
+            Some(known) => known.desk.wish(sub, Some(wanted)),
             None => tracing::debug!(relay, sub, "subscription for a relay that is not connected"),
         }
     }

@@ -43,6 +43,10 @@ pub enum PoolEvent {
         json: Arc<str>,
         /// The id it claims: 64 lowercase hex digits.
         id: String,
+        /// The kind it claims.
+        kind: u16,
+        /// The time it claims, in seconds.
+        created_at: u64,
     },
     /// Everything stored that matches was delivered, past page caps. Comes again after each reconnect or re-subscription.
     CaughtUp {
@@ -50,6 +54,8 @@ pub enum PoolEvent {
         relay: Arc<str>,
         /// Which subscription.
         sub: Arc<str>,
+        /// Everything but this: the earliest second of which the relay may hold more events than it shows, in Unix time.
+        cut: Option<u64>,
     },
     /// The relay closed a subscription. The engine opens it again by itself.
     Closed {

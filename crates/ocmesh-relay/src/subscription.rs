@@ -3,6 +3,7 @@
 
 mod backfill;
 mod entry;
+mod reconcile;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,10 +13,10 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    Tuning,
+    HeldEvent, Tuning,
     backoff::Dice,
     desk::Wanted,
-    frame::{Claim, client_close},
+    frame::{Claim, client_close, client_neg_close},
 };
 use entry::{Entry, Part};
 
@@ -24,8 +25,10 @@ use entry::{Entry, Part};
 pub(crate) enum Out {
     /// Send this frame.
     Send(String),
-    /// Tell that everything stored was delivered.
-    CaughtUp(Arc<str>),
+    /// Ask the owner what it has since that second; the number names the question.
+    Ask { name: Arc<str>, ask: u32, since: Option<u64> },
+    /// Tell that everything stored was delivered, but for a second of which there may be more.
+    CaughtUp(Arc<str>, Option<u64>),
     /// Tell that the relay closed a subscription, and why.
     Closed(Arc<str>, String),
 }
@@ -37,6 +40,18 @@ pub(crate) struct AuthView {
     pub(crate) done: bool,
     /// Our answer is owed or on its way.
     pub(crate) under_way: bool,
+}
+
+/// What the relay's own document says it can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Listing {
+    /// It is still to be read.
+    #[default]
+    Unread,
+    /// Pages only.
+    Pages,
+    /// NIP-77.
+    Negentropy,
 }
 
 /// Names whose fresh REQ needs another id, remembered for one connection; more than this are forgotten, at the risk of one early
@@ -52,6 +67,7 @@ pub(crate) struct Subscriptions {
     /// Makes ids of pages and second REQs unlike any other of this connection.
     serial: u32,
     open: bool,
+    listing: Listing,
     next: Option<Instant>,
     dice: Dice,
     tuning: Arc<Tuning>,
@@ -59,7 +75,16 @@ pub(crate) struct Subscriptions {
 
 impl Subscriptions {
     pub(crate) fn new(tuning: Arc<Tuning>, dice: Dice) -> Self {
-        Self { entries: BTreeMap::new(), tainted: BTreeSet::new(), serial: 0, open: false, next: None, dice, tuning }
+        Self {
+            entries: BTreeMap::new(),
+            tainted: BTreeSet::new(),
+            serial: 0,
+            open: false,
+            listing: Listing::Unread,
+            next: None,
+            dice,
+            tuning,
+        }
     }
 
     /// The owner wants a subscription, instead of one of the same name, or no more.
@@ -109,6 +134,40 @@ impl Subscriptions {
         self.next = Some(now);
     }
 
+    /// The relay's document came, or did not.
+    pub(crate) fn list(&mut self, listing: Listing, now: Instant) {
+        self.listing = listing;
+        self.entries.values_mut().for_each(|entry| entry.listed(now));
+        self.next = Some(now);
+    }
+
+    /// The owner said what it has of a subscription.
+    pub(crate) fn held(&mut self, name: &str, ask: u32, held: Option<Vec<HeldEvent>>, now: Instant, outs: &mut Vec<Out>) {
+        if let Some(entry) = self.entries.get_mut(name).filter(|_| self.open) {
+            self.serial = self.serial.wrapping_add(1);
+            entry.held(ask, held, format!("{name}:n{}", self.serial), now, &self.tuning, outs);
+            self.next = Some(now);
+        }
+    }
+
+    /// The relay went on with comparing sets.
+    pub(crate) fn neg_msg(&mut self, id: &str, hex: &str, now: Instant, outs: &mut Vec<Out>) {
+        let tuning = Arc::clone(&self.tuning);
+        if let Some((_, entry, Part::Talk)) = self.find(id) {
+            entry.neg_msg(hex, now, &tuning, outs);
+            self.next = Some(now);
+        }
+    }
+
+    /// The relay ended the comparing of sets.
+    pub(crate) fn neg_err(&mut self, id: &str, said: &str, now: Instant, auth: AuthView) {
+        if let Some((name, entry, Part::Talk)) = self.find(id) {
+            tracing::debug!(sub = %name, said, "the relay does not compare sets");
+            entry.refuse(said, now, auth);
+            self.next = Some(now);
+        }
+    }
+
     /// An event came. Gives the subscription to report it under, or `None` to drop it.
     pub(crate) fn event(&mut self, id: &str, claim: &Claim<'_>, now: Instant) -> Option<Arc<str>> {
         let page_quiet = self.tuning.page_quiet;
@@ -131,9 +190,10 @@ impl Subscriptions {
     pub(crate) fn closed(&mut self, id: &str, said: String, now: Instant, auth: AuthView, outs: &mut Vec<Out>) {
         let tuning = Arc::clone(&self.tuning);
         let Some((name, entry, part)) = self.find(id) else { return };
-        if let Some(page) = entry.closed(part, &said, now, auth, &tuning) {
-            outs.push(Out::Send(client_close(&page)));
+        if part == Part::Talk {
+            return self.neg_err(id, &said, now, auth);
         }
+        outs.extend(entry.closed(part, &said, now, auth, &tuning).map(Out::Send));
         outs.push(Out::Closed(name, said));
         self.next = Some(now);
     }
@@ -156,6 +216,7 @@ impl Subscriptions {
                 auth,
                 has_room,
                 name_is_tainted,
+                listing: self.listing,
                 serial: &mut self.serial,
                 tuning: &self.tuning,
                 outs,
@@ -208,6 +269,9 @@ impl Subscriptions {
     fn retire(&mut self, name: &Arc<str>, entry: &Entry, outs: &mut Vec<Out>) {
         if !self.open {
             return;
+        }
+        if let Some(id) = entry.talk_id() {
+            outs.push(Out::Send(client_neg_close(id)));
         }
         for id in entry.open_ids() {
             if *id == **name {

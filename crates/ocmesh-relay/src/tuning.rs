@@ -39,6 +39,19 @@ pub struct Tuning {
     pub unproven_max: Duration,
     /// Pages in one catch-up. 1,000 pages of 500 are half a million events; more is a relay that makes them up.
     pub pages_max: u32,
+    /// For comparing sets with one relay (NIP-77), all rounds together; what is missing is fetched after it. 2 min: as long as paging
+    /// through a few thousand events.
+    pub reconcile_wait: Duration,
+    /// Rounds of one comparison. 1,000: the greatest set in the smallest frames the protocol knows (4 KiB) takes no more.
+    pub reconcile_rounds_max: u32,
+    /// Rounds in a row that name nothing new. 32: sets of a hundred thousand are five splits by sixteen deep, and frames cut some short.
+    pub reconcile_idle_rounds_max: u32,
+    /// Events that one comparison may find missing. 100,000 ids take 5 MB; more is paged.
+    pub reconcile_ids_max: usize,
+    /// Longest NIP-77 message of ours, in bytes before hex. 24 KiB: 48 KiB of text, within every known relay's frame limit.
+    pub reconcile_frame_bytes: u64,
+    /// Ids asked for in one REQ. 100: at or below every known page cap.
+    pub ids_per_req: usize,
     /// REQs that one relay holds open for catch-up and look-ups at a time; nostream allows 10 in all.
     pub short_reqs_max: usize,
     /// Subscriptions for one relay. 256: far above what one agent asks for, and a bound.
@@ -100,6 +113,12 @@ impl Default for Tuning {
             unproven_base: seconds(60),
             unproven_max: seconds(60 * 60),
             pages_max: 1_000,
+            reconcile_wait: seconds(2 * 60),
+            reconcile_rounds_max: 1_000,
+            reconcile_idle_rounds_max: 32,
+            reconcile_ids_max: 100_000,
+            reconcile_frame_bytes: 24 << 10,
+            ids_per_req: 100,
             short_reqs_max: 4,
             subscriptions_max: 256,
             publish_wait: seconds(10),

@@ -11,6 +11,8 @@
 mod catch_up;
 #[path = "engine/chaos.rs"]
 mod chaos;
+#[path = "engine/comparing.rs"]
+mod comparing;
 #[path = "engine/dial.rs"]
 mod dial;
 #[path = "engine/hostile.rs"]

@@ -10,6 +10,7 @@ mod apply;
 mod cursor;
 mod error;
 mod facts;
+mod held;
 mod identity;
 mod key;
 mod key_range;

@@ -16,6 +16,7 @@ pub(crate) struct Migration {
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sql: include_str!("../migrations/0001_first.sql") },
     Migration { number: 2, sql: include_str!("../migrations/0002_lines.sql") },
+    Migration { number: 3, sql: include_str!("../migrations/0003_held.sql") },
 ];
 
 /// The version of a database: the number of its newest migration, 0 before the first.

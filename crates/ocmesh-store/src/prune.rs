@@ -11,6 +11,8 @@ pub struct PruneLimits {
     /// Ids of frames and wraps, in milliseconds. Relays seldom keep direct messages longer than 30 days, and a message that comes again
     /// even later is still known by its own id.
     pub seen_ms: u64,
+    /// Events to compare with relays, by their own dates, in milliseconds: more than any comparison looks back.
+    pub held_ms: u64,
     /// Notices, in rows: more than any listener that means to resume leaves unread.
     pub notices_max: u64,
     /// Sealed events and rumors that no parcel needs any more, in milliseconds: the time to live, and as long again for a retry by hand.
@@ -21,7 +23,7 @@ pub struct PruneLimits {
 
 impl Default for PruneLimits {
     fn default() -> Self {
-        Self { seen_ms: 30 * DAY, notices_max: 10_000, finished_ms: 14 * DAY, batch: 500 }
+        Self { seen_ms: 30 * DAY, held_ms: 30 * DAY, notices_max: 10_000, finished_ms: 14 * DAY, batch: 500 }
     }
 }
 
@@ -30,6 +32,8 @@ impl Default for PruneLimits {
 pub struct PruneReport {
     /// Ids of frames and wraps.
     pub seen: usize,
+    /// Events to compare.
+    pub held: usize,
     /// Notices.
     pub notices: usize,
     /// Sealed events.
@@ -42,6 +46,8 @@ pub struct PruneReport {
 
 // The lowest numbers are the oldest, so only a batch of them is looked at.
 const SEEN: &str = "DELETE FROM seen WHERE seq IN (SELECT seq FROM seen ORDER BY seq LIMIT ?2) AND at < ?1";
+const HELD: &str = "
+    DELETE FROM held WHERE (dated, kind, id) IN (SELECT dated, kind, id FROM held WHERE dated < ?1 ORDER BY dated LIMIT ?2)";
 const NOTICES: &str = "
     DELETE FROM notices WHERE seq IN (SELECT seq FROM notices ORDER BY seq LIMIT ?2) AND seq <= (SELECT max(seq) FROM notices) - ?1";
 const SEALED: &str = "
@@ -76,9 +82,10 @@ fn remove(db: &Connection, now: At, limits: &PruneLimits) -> Result<PruneReport,
     let batch = limits.batch;
     let run = |sql: &str, bound: i64| -> Result<usize, WriteError> { Ok(db.prepare_cached(sql)?.execute(params![bound, batch])?) };
     let seen = run(SEEN, ms(now.minus(limits.seen_ms)))?;
+    let held = run(HELD, ms(now.minus(limits.held_ms)))?;
     let notices = run(NOTICES, crate::row::number(limits.notices_max))?;
     let sealed = run(SEALED, ms(now.minus(limits.finished_ms)))?;
     let rumors = run(RUMORS, ms(now.minus(limits.finished_ms)))?;
     let full = usize::try_from(batch).unwrap_or(usize::MAX);
-    Ok(PruneReport { seen, notices, sealed, rumors, more: [seen, notices, sealed, rumors].contains(&full) })
+    Ok(PruneReport { seen, held, notices, sealed, rumors, more: [seen, held, notices, sealed, rumors].contains(&full) })
 }

@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Runs a question on a free connection.
-    fn with<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    pub(crate) fn with<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let mut slot = self.slot()?;
         if slot.is_none() {
             *slot = Some(open::reader(&self.pool.path, &self.pool.key).map_err(|error| ReadError::Open(Box::new(error)))?);
@@ -119,7 +119,7 @@ fn limit_and_one(limit: usize) -> (usize, i64) {
 }
 
 /// Reads every row.
-fn rows<T>(
+pub(crate) fn rows<T>(
     statement: &mut CachedStatement<'_>,
     params: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, ReadError>,

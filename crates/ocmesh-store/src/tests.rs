@@ -8,6 +8,7 @@ mod disk;
 mod facts;
 mod files;
 mod full;
+mod held;
 mod lines;
 mod pages;
 mod plans;

@@ -25,6 +25,6 @@ pub mod wait;
 
 pub use daemon::{TestDaemon, TestDaemonBuilder};
 pub use foreign::{ForeignOptions, ForeignRelay};
-pub use misbehaving::{Fault, MisbehavingRelay, Nip11};
+pub use misbehaving::{Fault, MisbehavingRelay, Nip11, Nip77};
 pub use raw::RawClient;
 pub use shifted_clock::ShiftedClock;

@@ -5,6 +5,7 @@ mod fault;
 mod forge;
 mod inbound;
 mod link;
+mod negentropy;
 mod outbound;
 mod seen;
 mod serve;
@@ -23,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{fault::Faults, seen::Log, serve::Shared};
 pub use self::{
-    fault::{Fault, Nip11},
+    fault::{Fault, Nip11, Nip77},
     seen::Seen,
 };
 

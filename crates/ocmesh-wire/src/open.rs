@@ -69,6 +69,12 @@ impl OpenError {
     pub const fn shows_lying_relay(self) -> bool {
         matches!(self, Self::BadId | Self::BadSignature)
     }
+
+    /// The event is what it claims to be, id and signature, and will never mean anything to us: it need not be fetched again.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Undecryptable | Self::BadSeal | Self::BadRumor | Self::AuthorMismatch | Self::ContentTooLong)
+    }
 }
 
 /// What can be read off an event without checking it. Good for choosing what to look at first, and for nothing else.

@@ -104,6 +104,13 @@ const FENCES: &[Fence] = &[
         why: "the testkit stands outside of what it tests",
     },
     Fence {
+        of: "ocmesh-fuzz",
+        may: &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-api"],
+        never_names: &["rusqlite", "axum", "clap"],
+        never_links: &["rusqlite", "libsqlite3-sys", "openssl-sys", "axum"],
+        why: "the fuzz targets must build in a minute: no SQLCipher, no OpenSSL",
+    },
+    Fence {
         of: "xtask",
         may: &["ocmesh-testkit"],
         never_names: &["nostr", "rusqlite", "axum", "hyper"],
@@ -177,6 +184,7 @@ mod tests {
             ("ocmesh-daemon", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store", "ocmesh-api"], &["ocmesh-localrelay"]),
             ("ocmesh", true, &["ocmesh-daemon", "ocmesh-mcp", "ocmesh-api", "ocmesh-localrelay"], &["ocmesh-testkit"]),
             ("ocmesh-testkit", true, &["ocmesh-localrelay", "ocmesh-api"], &[]),
+            ("ocmesh-fuzz", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-api"], &[]),
             ("xtask", true, &["ocmesh-testkit"], &[]),
             ("serde", false, &[], &[]),
             ("nostr", false, &["serde"], &[]),

@@ -107,6 +107,9 @@ pub enum AskError {
     /// The database is damaged.
     #[error("the database is damaged")]
     Damaged,
+    /// Another program holds the database.
+    #[error("another program holds the database")]
+    Locked,
     /// The mesh is busy: too many questions wait.
     #[error("too many requests are waiting")]
     Busy,
@@ -169,6 +172,8 @@ pub struct RelayView {
     pub good_at: Option<At>,
     /// It takes messages for us and does not bring them, whether it is connected right now or not.
     pub is_deaf: bool,
+    /// The earliest second of which it may hold more direct messages than it shows.
+    pub cut_at: Option<At>,
     /// Why it is not used for something, calmly ("asks for payment").
     pub note: Option<String>,
 }

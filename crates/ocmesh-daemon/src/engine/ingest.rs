@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ocmesh_proto::{Body, EventId, Input, Link, Opened, RelayInfo, RelayUrl, Sub, Verdict};
+use ocmesh_proto::{At, Body, EventId, Input, Link, Opened, RelayInfo, RelayUrl, Sub, Verdict};
 use ocmesh_relay::{PoolEvent, PublishOutcome};
 use ocmesh_wire::Keys;
 use tokio::sync::mpsc;
@@ -10,30 +10,59 @@ use tokio::sync::mpsc;
 use super::recent::{Recent, at_relay};
 use crate::clock::Clock;
 
+/// What the mesh task is to hear of: an input, and where it came in an event, which one.
+pub(crate) struct Heard {
+    pub(crate) input: Option<Input>,
+    pub(crate) handled: Option<Handled>,
+}
+
+/// An event whose id and signature are good, by what relays know of it.
+pub(crate) struct Handled {
+    pub(crate) kind: u16,
+    pub(crate) dated: At,
+    pub(crate) id: EventId,
+}
+
+impl From<Input> for Heard {
+    fn from(input: Input) -> Self {
+        Self { input: Some(input), handled: None }
+    }
+}
+
 /// Turns pool events into inputs, on a thread of its own: verification is the daemon's main use of the processor.
 pub(crate) struct Ingest {
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
     pub(crate) recent: Arc<Mutex<Recent>>,
     /// Bounded: when the mesh is slow, this thread waits, then the pool, then the sockets.
-    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) inputs: mpsc::Sender<Heard>,
 }
 
 impl Ingest {
     /// Runs until the pool or the mesh is gone.
     pub(crate) fn run(self, mut events: mpsc::Receiver<PoolEvent>) {
         while let Some(event) = events.blocking_recv() {
-            if let Some(input) = self.read(event)
-                && self.inputs.blocking_send(input).is_err()
+            if let Some(heard) = self.hear(event)
+                && self.inputs.blocking_send(heard).is_err()
             {
                 return;
             }
         }
     }
 
+    fn hear(&self, event: PoolEvent) -> Option<Heard> {
+        match event {
+            PoolEvent::Event { relay, json, id, kind, created_at, .. } => {
+                let handled = Handled { kind, dated: At::from_secs(created_at), id: id.parse().ok()? };
+                self.open(&relay, &json, handled)
+            }
+            other => self.read(other).map(Heard::from),
+        }
+    }
+
     fn read(&self, event: PoolEvent) -> Option<Input> {
         match event {
-            PoolEvent::Event { relay, json, id, .. } => self.open(&relay, &json, &id),
+            PoolEvent::Event { .. } => None,
             PoolEvent::Connecting { relay } => link(&relay, Link::Connecting),
             PoolEvent::Open { relay } => {
                 tracing::info!(%relay, "relay connected");
@@ -44,9 +73,9 @@ impl Ingest {
                 link(&relay, Link::Down { why })
             }
             PoolEvent::Described { relay, info } => Some(Input::RelayDescribed { relay: url(&relay)?, info: describe(&info) }),
-            PoolEvent::CaughtUp { relay, sub } => {
-                tracing::debug!(%relay, %sub, "caught up");
-                Some(Input::CaughtUp { relay: url(&relay)?, sub: sub.parse().ok()? })
+            PoolEvent::CaughtUp { relay, sub, cut } => {
+                tracing::debug!(%relay, %sub, ?cut, "caught up");
+                Some(Input::CaughtUp { relay: url(&relay)?, sub: sub.parse().ok()?, cut: cut.map(At::from_secs) })
             }
             PoolEvent::Closed { relay, sub, said } => {
                 tracing::info!(%relay, %sub, said, "relay closed a subscription");
@@ -78,8 +107,8 @@ impl Ingest {
         }
     }
 
-    fn open(&self, relay: &str, json: &str, claimed_id: &str) -> Option<Input> {
-        let id: EventId = claimed_id.parse().ok()?;
+    fn open(&self, relay: &str, json: &str, handled: Handled) -> Option<Heard> {
+        let id = handled.id;
         let here = at_relay(id.as_bytes(), relay);
         {
             let recent = self.recent();
@@ -92,9 +121,17 @@ impl Ingest {
                 // The id was recomputed from the content inside `open`, so it is the claimed one.
                 // A canary counts from the one relay it went through, and another may pass it on first.
                 self.recent().insert(if is_canary(&opened) { here } else { *id.as_bytes() });
-                Some(Input::EventOpened { relay: url(relay)?, opened, facts: ocmesh_proto::Facts::default() })
+                let handled = matches!(opened, Opened::Direct(_)).then_some(handled);
+                let input = Input::EventOpened { relay: url(relay)?, opened, facts: ocmesh_proto::Facts::default() };
+                Some(Heard { input: Some(input), handled })
+            }
+            Err(error) if error.is_final() => {
+                tracing::debug!(relay, event = short(&id.to_hex()), %error, "event left aside for good");
+                self.recent().insert(*id.as_bytes());
+                Some(Heard { input: None, handled: Some(handled) })
             }
             Err(error) => {
+                let claimed_id = &id.to_hex();
                 if error.shows_lying_relay() {
                     tracing::warn!(relay, event = short(claimed_id), %error, "relay sent a forged event");
                 } else {

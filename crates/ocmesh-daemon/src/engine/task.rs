@@ -22,6 +22,7 @@ use super::{
     Pulse,
     ask::{AskError, NumberedNotice, Question, Told, View},
     facts::{self, NotAsked},
+    ingest::{Handled, Heard},
     journal,
     recent::Recent,
     recover::Failures,
@@ -46,7 +47,7 @@ pub(crate) struct MeshTask {
     pub(crate) pool: Pool,
     pub(crate) recent: Arc<Mutex<Recent>>,
     pub(crate) questions: mpsc::Receiver<Question>,
-    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) inputs: mpsc::Receiver<Heard>,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) notices: broadcast::Sender<Arc<NumberedNotice>>,
     pub(crate) stop: StopToken,
@@ -67,7 +68,7 @@ pub(crate) struct MeshTask {
 #[allow(clippy::large_enum_variant)]
 enum Arrival {
     Question(Question),
-    Input(Input),
+    Heard(Heard),
     Stop,
     /// Every sender is gone.
     Closed,
@@ -99,6 +100,7 @@ impl BatchError {
             Self::Write(error) if error.is_damage() => AskError::Damaged,
             Self::Read(error) if error.is_damage() => AskError::Damaged,
             Self::Open(error) if error.is_damage() => AskError::Damaged,
+            Self::Write(WriteError::Busy) | Self::Read(ReadError::Busy) | Self::Open(OpenError::Locked) => AskError::Locked,
             other => AskError::Store(other.to_string()),
         }
     }
@@ -111,12 +113,12 @@ impl BatchError {
 impl MeshTask {
     /// Runs until the goodbye is said, then closes pool and store. Blocking: give it a thread of its own.
     pub(crate) fn run(mut self, runtime: &Handle) {
-        let mut arrival = Arrival::Input(Input::Started);
+        let mut arrival = heard(Input::Started);
         while !self.finished {
             self.pulse.beat();
             if let Err(error) = self.batch(arrival).and_then(|()| self.tidy_when_due()) {
                 self.recover(runtime, &error);
-                arrival = Arrival::Input(Input::Started);
+                arrival = heard(Input::Started);
                 continue;
             }
             self.show();
@@ -140,7 +142,7 @@ impl MeshTask {
 
     async fn next_arrival(&mut self) -> Arrival {
         if let Some(input) = self.later.pop_front() {
-            return Arrival::Input(input);
+            return heard(input);
         }
         let due = self.mesh.next_wakeup().map(|at| at.since(self.clock.now()));
         let tick = async {
@@ -161,22 +163,29 @@ impl MeshTask {
             biased;
             () = stop => Arrival::Stop,
             Some(question) = self.questions.recv() => Arrival::Question(question),
-            input = self.inputs.recv() => input.map_or(Arrival::Closed, Arrival::Input),
-            () = tick => Arrival::Input(Input::Ticked),
+            input = self.inputs.recv() => input.map_or(Arrival::Closed, Arrival::Heard),
+            () = tick => heard(Input::Ticked),
         }
     }
 
     fn try_next(&mut self) -> Option<Arrival> {
         if let Some(input) = self.later.pop_front() {
-            return Some(Arrival::Input(input));
+            return Some(heard(input));
         }
-        self.questions.try_recv().map(Arrival::Question).or_else(|_| self.inputs.try_recv().map(Arrival::Input)).ok()
+        self.questions.try_recv().map(Arrival::Question).or_else(|_| self.inputs.try_recv().map(Arrival::Heard)).ok()
     }
 
     /// One transaction: the arrival and whatever else is already there.
     fn batch(&mut self, first: Arrival) -> Result<(), BatchError> {
         let mut after = After::default();
-        self.store.begin()?;
+        if let Err(error) = self.store.begin() {
+            let error = BatchError::from(error);
+            if let Arrival::Question(question) = first {
+                // Whoever asked may be gone already.
+                let _ = question.answer.send(Err(error.to_ask_error()));
+            }
+            return Err(error);
+        }
         let mut next = Some(first);
         let mut count = 0usize;
         while let Some(arrival) = next.take() {
@@ -200,11 +209,20 @@ impl MeshTask {
                 self.feed(Input::Commanded { id, command: Command::Stop }, after)
             }
             Arrival::Question(Question { ask, answer }) => self.take_question(ask, answer, after),
-            Arrival::Input(Input::EventOpened { relay, opened, .. }) => {
-                let facts = facts::of_event(&self.store, &opened)?;
-                self.feed(Input::EventOpened { relay, opened, facts }, after)
+            Arrival::Heard(Heard { input, handled }) => {
+                match input {
+                    Some(Input::EventOpened { relay, opened, .. }) => {
+                        let facts = facts::of_event(&self.store, &opened)?;
+                        self.feed(Input::EventOpened { relay, opened, facts }, after)?;
+                    }
+                    Some(input) => self.feed(input, after)?,
+                    None => {}
+                }
+                match handled {
+                    Some(Handled { kind, dated, id }) => Ok(self.store.hold(kind, dated, &id)?),
+                    None => Ok(()),
+                }
             }
-            Arrival::Input(input) => self.feed(input, after),
         }
     }
 
@@ -325,9 +343,14 @@ impl MeshTask {
             }
             Effect::Disconnect { relay } => self.pool.disconnect(relay.as_str()),
             Effect::SignInAgain { relay } => self.pool.sign_in_again(relay.as_str()),
-            Effect::Subscribe { relay, sub, filters, live } => {
-                let filters = filters.iter().map(ocmesh_wire::filter_json).collect();
-                self.pool.subscribe(relay.as_str(), &sub.to_string(), filters, live);
+            Effect::Subscribe { relay, sub, filters, live, reconcile } => {
+                let (name, filters) = (sub.to_string(), filters.iter().map(ocmesh_wire::filter_json).collect());
+                match reconcile {
+                    Some(reconcile) => {
+                        self.pool.subscribe_reconciled(relay.as_str(), &name, filters, ocmesh_wire::filter_json(&reconcile));
+                    }
+                    None => self.pool.subscribe(relay.as_str(), &name, filters, live),
+                }
             }
             Effect::Unsubscribe { relay, sub } => self.pool.unsubscribe(relay.as_str(), &sub.to_string()),
             Effect::Publish { relay, event, json, lane } => {
@@ -373,6 +396,10 @@ impl MeshTask {
         }
         Ok(())
     }
+}
+
+fn heard(input: Input) -> Arrival {
+    Arrival::Heard(input.into())
 }
 
 fn told(answer: Answer) -> Told {

@@ -55,6 +55,7 @@ fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus) -> RelayV
         latency_ms: status.latency_ms,
         is_inbox: standing.is_inbox,
         good_at: standing.good_at,
+        cut_at: standing.cut_at,
     }
 }
 

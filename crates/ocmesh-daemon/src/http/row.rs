@@ -172,6 +172,11 @@ pub(super) fn relay(view: &RelayView) -> RelayStatus {
         latency_ms: view.latency_ms,
         inbox: view.is_inbox,
         caught_up_at: view.good_at.map(write),
-        note: view.note.clone(),
+        note: view.note.clone().or_else(|| view.cut_at.map(cut_note)),
     }
+}
+
+/// What an owner should know of a relay that answers with less than it has.
+fn cut_note(at: At) -> String {
+    format!("it may hold more messages dated {} than it shows in one answer; the other relays may have them", write(at))
 }

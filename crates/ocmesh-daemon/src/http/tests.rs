@@ -245,6 +245,7 @@ fn relay(url: &str, state: &str) -> RelayView {
         is_inbox: true,
         good_at: Some(NOW),
         is_deaf: state == "deaf",
+        cut_at: None,
         note: None,
     }
 }

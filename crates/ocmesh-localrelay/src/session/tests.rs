@@ -9,6 +9,8 @@ use nostr::{
 use super::*;
 use crate::Storage;
 
+mod negentropy;
+
 const URL: &str = "ws://127.0.0.1:7777";
 
 struct Relay {

@@ -24,7 +24,7 @@ async fn the_document_is_served_with_cors_and_the_page_without() {
     assert!(head.starts_with("HTTP/1.1 200 OK") && head.contains("Access-Control-Allow-Origin: *"), "{head}");
     let document: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(document["name"], "a test");
-    assert_eq!(document["supported_nips"], serde_json::json!([1, 9, 11, 40, 45]));
+    assert_eq!(document["supported_nips"], serde_json::json!([1, 9, 11, 40, 45, 77]));
     assert_eq!(document["limitation"]["max_limit"], 500);
 
     let page = ask(&relay, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;

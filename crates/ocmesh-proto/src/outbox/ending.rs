@@ -2,7 +2,8 @@
 
 use super::{accepted, hops, is_pending, is_relayed};
 use crate::{
-    Change, FailReason, HistoryEntry, Hop, HopState, Mesh, MessageId, Notice, Parcel, ParcelClass, PubKey, RelayUrl, Status, StoredFacts,
+    Change, FailReason, HistoryEntry, Hop, HopState, Mesh, MessageId, Notice, Parcel, ParcelClass, PubKey, RelayUrl, Resend, Status,
+    StoredFacts,
 };
 
 impl Mesh {
@@ -142,6 +143,12 @@ impl Mesh {
         if self.directory.get(&facts.to).is_some_and(|peer| peer.trust == crate::Trust::Blocked) {
             return Err(crate::Refusal::PeerBlocked);
         }
+        // What relays took stays relayed, whatever comes of this try: the new parcel knows it, and waits for the receipt as the old one did.
+        let resend = if let Status::Relayed { at, accepted, .. } = facts.status {
+            Some(Resend { count: 0, at: self.resend_at(0), seen: false, taken_at: at, taken_by: accepted })
+        } else {
+            None
+        };
         let (relays, why) = self.route_to(&facts.to);
         self.change(Change::AddHistory { id, at: now, entry: HistoryEntry::Retried });
         self.change(Change::AddHistory { id, at: now, entry: HistoryEntry::Queued { relays: relays.clone(), why } });
@@ -160,7 +167,7 @@ impl Mesh {
             expires_at: now.plus(self.policy.message_ttl_ms),
             why,
             hops: hops(relays, now),
-            resend: None,
+            resend,
         });
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Mesh {
         }
     }
 
-    fn resend_at(&mut self, count: u32) -> At {
+    pub(super) fn resend_at(&mut self, count: u32) -> At {
         let index = usize::try_from(count).unwrap_or(usize::MAX);
         let pause = RESEND_DELAYS_MS.get(index).or(RESEND_DELAYS_MS.last()).copied().unwrap_or(DAY);
         self.now.plus(self.random.around(pause, 10))
@@ -81,6 +81,12 @@ impl Mesh {
         self.change(Change::AddHistory { id: key.0, at: now, entry: HistoryEntry::Resent { relays, why } });
         if parcel.form == Form::Nip17 {
             let to = parcel.to;
+            // Until it is wrapped nothing of it goes out: another message's turn must not send the old wrap once more.
+            for hop in &mut parcel.hops {
+                if let HopState::Waiting { next_at, .. } = &mut hop.state {
+                    *next_at = (*next_at).max(now.plus(MINUTE));
+                }
+            }
             self.outbox.insert(parcel); // Written when it is wrapped, in this same step.
             self.seal(Job::Rewrap { message: key.0, class: key.1 }, Draft::Rewrap { id: key.0, to, at: now });
         } else {

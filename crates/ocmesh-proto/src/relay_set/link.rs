@@ -1,13 +1,8 @@
 //! Connections of our relays and of routes: dialled, subscribed, caught up, lost. What is good is proven here.
 
-use std::collections::BTreeMap;
-
-use super::{
-    GOOD_INTERVAL_MS, INBOX_PATIENCE_MS, LEGACY_LOOK_BACK_MS, LOOK_BACK_MS, PRESENCE_LEASE_MS, ROUTE_IDLE_MS, RelayInUse,
-    search::presence_filters,
-};
+use super::{GOOD_INTERVAL_MS, INBOX_PATIENCE_MS, PRESENCE_LEASE_MS, ROUTE_IDLE_MS, RelayInUse, search::presence_filters};
 use crate::{
-    At, Change, Effect, Filter, Link, Mesh, Notice, RelayInfo, RelayRole, RelayUrl, Sub, agenda::Timer, kind, limit::ROUTE_CONNECTIONS_MAX,
+    At, Change, Effect, Filter, Link, Mesh, Notice, RelayInfo, RelayRole, RelayUrl, Sub, agenda::Timer, limit::ROUTE_CONNECTIONS_MAX,
 };
 
 impl Mesh {
@@ -105,27 +100,15 @@ impl Mesh {
     }
 
     pub(crate) fn subscribe_own(&mut self, url: &RelayUrl) {
-        let good_at = self.relays.get(url).and_then(|relay| relay.record.as_ref()).and_then(|record| record.good_at);
-        let since = |look_back_ms: u64| good_at.map(|at| at.min(self.now).minus(look_back_ms));
-        let to_me = |kind: u16, since: Option<At>| Filter {
-            kinds: vec![kind],
-            tags: BTreeMap::from([('p', vec![self.me.to_hex()])]),
-            since,
-            ..Filter::default()
-        };
-        let wraps = vec![to_me(kind::GIFT_WRAP, since(LOOK_BACK_MS))];
-        let legacy = vec![to_me(kind::LEGACY_DIRECT, since(LEGACY_LOOK_BACK_MS))];
-        let presence = presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[]);
-        for (sub, filters) in [(Sub::Wraps, wraps), (Sub::Legacy, legacy), (Sub::Presence, presence)] {
-            self.subscribe(url, sub, filters, true);
-        }
+        self.subscribe_direct(url);
+        self.subscribe(url, Sub::Presence, presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[]), true);
     }
 
     pub(super) fn subscribe(&mut self, url: &RelayUrl, sub: Sub, filters: Vec<Filter>, live: bool) {
-        self.out.effects.push(Effect::Subscribe { relay: url.clone(), sub, filters, live });
+        self.out.effects.push(Effect::Subscribe { relay: url.clone(), sub, filters, live, reconcile: None });
     }
 
-    pub(crate) fn caught_up(&mut self, url: &RelayUrl, sub: Sub) {
+    pub(crate) fn caught_up(&mut self, url: &RelayUrl, sub: Sub, cut: Option<At>) {
         if let Sub::Lookup(number) = sub {
             self.relays.lookups.remove(&number);
             return;
@@ -136,6 +119,7 @@ impl Mesh {
             return;
         }
         relay.refused_inbox = None;
+        relay.cuts.note(sub, cut);
         let is_good = relay.is_good();
         if sub == Sub::Wraps {
             self.plan_first_canary(url);
@@ -153,7 +137,7 @@ impl Mesh {
         relay.inbox_ok = true;
         // A relay that took a canary and did not bring it may keep more from us.
         if let Some(record) = relay.record.as_mut().filter(|_| !relay.canary.hearing.is_in_doubt()) {
-            record.good_at = Some(now);
+            record.good_at = Some(relay.cuts.good_until(record.good_at, now));
             let record = Box::new(record.clone());
             self.change(Change::PutRelay(record));
         }

@@ -13,6 +13,8 @@ pub struct RelayStanding {
     pub is_inbox: bool,
     /// Up to when everything stored here was seen.
     pub good_at: Option<At>,
+    /// The earliest second of which it may hold more direct messages than it shows.
+    pub cut_at: Option<At>,
     /// Why it is not used for reading, as it said.
     pub refused_inbox: Option<String>,
     /// Whether it brings what it takes.
@@ -48,6 +50,7 @@ impl Mesh {
             origin: relay.record.as_ref().map(|record| record.origin),
             is_inbox: self.relays.dm_relays().contains(url),
             good_at: relay.record.as_ref().and_then(|record| record.good_at),
+            cut_at: relay.cuts.earliest(),
             refused_inbox: relay.refused_inbox.clone(),
             hearing: relay.canary.hearing.clone(),
             info: relay.info.clone(),

@@ -2,7 +2,7 @@
 
 use ocmesh_proto::{
     Answer, Command, Direction, EncryptionPolicy, EventId, Form, HistoryEntry, Input, Link, MessageId, ParcelClass, Recipient, SendRequest,
-    Status, Verdict, kind,
+    Status, StoredFacts, Verdict, kind,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 
@@ -226,6 +226,24 @@ fn another_try_by_hand_sends_a_relayed_message_again_at_once() {
     world.command(0, Command::RetryMessage { id, stored: None }).unwrap();
     world.pass(SECOND);
     assert_eq!(texts(&world, 1, "now please"), 1);
+}
+
+#[test]
+fn a_message_that_relays_took_stays_relayed_when_it_is_tried_again_in_vain() {
+    let mut world = pair();
+    world.kill(1);
+    let id = world.send(0, 1, "taken");
+    let taken = world.status(0, id);
+    assert!(matches!(taken, Status::Relayed { accepted: 2, .. }), "{taken:?}");
+    world.command(0, Command::CancelMessage { id }).unwrap(); // Out of the outbox; what relays have cannot be taken back.
+    set(&mut world, &[A, B], Some(Temper::Refuses));
+    let event = *world.nodes[0].disk.sealed.iter().find(|(_, of)| **of == id).unwrap().0;
+    let (to, wrapped_at, status) = (world.nodes[1].me, world.now, taken.clone());
+    let stored = StoredFacts { to, form: Form::Nip17, event: Some(event), kind: kind::GIFT_WRAP, wrapped_at, status };
+    world.command(0, Command::RetryMessage { id, stored: Some(stored) }).unwrap();
+    world.pass(8 * DAY);
+    assert_eq!(world.status(0, id), taken, "neither fewer relays nor a failure");
+    assert!(world.nodes[0].disk.parcels.keys().all(|(message, _)| *message != id), "and it leaves the outbox in the end");
 }
 
 #[test]

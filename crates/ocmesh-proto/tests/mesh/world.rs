@@ -8,7 +8,7 @@ use std::{
 use ocmesh_proto::{
     Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Form, Input, Link,
     ListPurpose, Mesh, MessageId, MessageRecord, Notice, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal,
-    RelayInfo, RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Verdict, kind,
+    RelayInfo, RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Step, Verdict, kind,
 };
 
 pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) relays: BTreeMap<RelayUrl, FakeRelay>,
     pub(crate) events: BTreeMap<EventId, FakeEvent>,
+    /// Every input with what followed from it, for tests that ask for it.
+    pub(crate) watched: Option<Vec<(usize, Input, Step)>>,
     /// Wraps of texts that no relay will show to anybody, from now on.
     pub(crate) withhold_next: usize,
     pub(crate) withheld: BTreeSet<EventId>,
@@ -58,6 +60,7 @@ impl World {
             nodes: Vec::new(),
             relays: relays.iter().map(|text| (url(text), FakeRelay::default())).collect(),
             events: BTreeMap::new(),
+            watched: None,
             withhold_next: 0,
             withheld: BTreeSet::new(),
             rumors: BTreeMap::new(),
@@ -220,7 +223,11 @@ impl World {
         while let Some(input) = inputs.pop_front() {
             let now = self.now;
             let Some(mesh) = self.nodes[index].mesh.as_mut() else { return };
+            let seen = self.watched.is_some().then(|| input.clone());
             let step = mesh.handle(input, now);
+            if let (Some(watched), Some(seen)) = (&mut self.watched, seen) {
+                watched.push((index, seen, step.clone()));
+            }
             for change in step.changes {
                 self.nodes[index].disk.apply(change);
             }
@@ -274,14 +281,15 @@ impl World {
                 known.signed_in_again += 1;
                 known.heals(Ears::UntilSignedIn);
             }
-            Effect::Subscribe { relay, sub, filters, live } => {
+            Effect::Subscribe { relay, sub, filters, live, .. } => {
                 self.relays.get_mut(&relay).unwrap().heals(Ears::UntilSubscribed);
                 let filtered = self.relays[&relay].ears == Ears::Filters;
                 let stored: Vec<EventId> = self.relays[&relay]
                     .events
                     .iter()
                     .filter(|id| !self.withheld.contains(id))
-                    .filter(|id| filters.iter().any(|filter| matches_filter(filter, &self.events[id])))
+                    // A filter with a limit is there for new events.
+                    .filter(|id| filters.iter().any(|filter| filter.limit.is_none() && matches_filter(filter, &self.events[id])))
                     .filter(|id| !(filtered && self.relays[&relay].is_deaf_to(self.events[id].kind)))
                     .copied()
                     .collect();
@@ -292,7 +300,7 @@ impl World {
                     let opened = self.events[&id].opened.clone();
                     self.push(index, Input::EventOpened { relay: relay.clone(), opened, facts: Facts::default() });
                 }
-                self.push(index, Input::CaughtUp { relay, sub });
+                self.push(index, Input::CaughtUp { relay, sub, cut: None });
             }
             Effect::Unsubscribe { relay, sub } => {
                 self.relays.get_mut(&relay).unwrap().subs.remove(&(index, sub));

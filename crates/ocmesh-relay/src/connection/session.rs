@@ -5,7 +5,10 @@ mod outbound;
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
@@ -15,11 +18,11 @@ use super::{
     wire::{Turn, Wire},
 };
 use crate::{
-    LinkState, PoolEvent, RelayInfo,
+    HeldEvent, LinkState, PoolEvent, RelayInfo,
     auth::{Auth, Move},
     info,
     publish::{Answer, Flights},
-    subscription::{AuthView, Out},
+    subscription::{AuthView, Listing, Out},
 };
 
 /// Pauses in reading move deadlines when they add up to this: moving them costs a walk over all of them.
@@ -28,8 +31,17 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Frames of ours that wait to be written; more is a relay that makes us talk and does not listen.
 const CONTROL_MAX: usize = 4_096;
 
+/// Answers of the owner that wait to be taken: more subscriptions than that never compare sets at a time.
+const ANSWERS_MAX: usize = 16;
+
+/// The NIP of comparing sets.
+const NEGENTROPY: u16 = 77;
+
 /// Why a session ends.
 type Lost = String;
+
+/// What the owner has of a subscription, for the question of that number.
+type Told = (Arc<str>, u32, Option<Vec<HeldEvent>>);
 
 pub(super) struct Session<'a> {
     link: &'a Link,
@@ -50,6 +62,7 @@ pub(super) struct Session<'a> {
     /// Pauses that moved no deadline yet.
     paused: Duration,
     info: Option<Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + 'a>>>,
+    answers: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
 }
 
 impl<'a> Session<'a> {
@@ -75,6 +88,7 @@ impl<'a> Session<'a> {
             paused_at: None,
             paused: Duration::ZERO,
             info,
+            answers: mpsc::channel(ANSWERS_MAX),
             link,
             memory,
         }
@@ -132,6 +146,7 @@ impl<'a> Session<'a> {
                 () = self.link.desk.rung() => self.collect(),
                 turn = self.wire.turn(read, write) => self.turn(turn)?,
                 found = poll_info(&mut self.info), if self.info.is_some() => self.described(found),
+                Some((sub, ask, held)) = self.answers.1.recv() => self.told(&sub, ask, held),
                 () = &mut timer, if next.is_some() => {}
             }
         }
@@ -244,6 +259,7 @@ impl<'a> Session<'a> {
         for out in outs {
             match out {
                 Out::Send(frame) => self.control.push_back(Message::text(frame)),
+                Out::Ask { name, ask, since } => self.ask(name, ask, since),
                 told => self.link.report(told).into_iter().for_each(|event| self.outlet.emit(event)),
             }
         }
@@ -255,8 +271,26 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Asks the owner what it has, on a thread that may block.
+    fn ask(&self, sub: Arc<str>, ask: u32, since: Option<u64>) {
+        let (holdings, answers) = (Arc::clone(&self.link.surroundings.holdings), self.answers.0.clone());
+        tokio::task::spawn_blocking(move || {
+            let held = holdings.held(&sub, since);
+            // Nobody takes it when the connection is gone.
+            let _ = answers.blocking_send((sub, ask, held));
+        });
+    }
+
+    fn told(&mut self, sub: &str, ask: u32, held: Option<Vec<HeldEvent>>) {
+        let mut outs = Vec::new();
+        self.memory.subscriptions.held(sub, ask, held, Instant::now(), &mut outs);
+        self.act(outs);
+    }
+
     fn described(&mut self, found: Option<RelayInfo>) {
         self.info = None;
+        let lists = found.as_ref().is_some_and(|info| info.supported_nips.contains(&NEGENTROPY));
+        self.memory.subscriptions.list(if lists { Listing::Negentropy } else { Listing::Pages }, Instant::now());
         if let Some(info) = found {
             self.outlet.emit(PoolEvent::Described { relay: Arc::clone(&self.link.relay), info });
         }

@@ -77,6 +77,8 @@ pub(super) struct Backfill {
     pages: u32,
     /// Every page ended with the relay's own EOSE.
     pub(super) proven: bool,
+    /// The earliest second that was stepped over though the relay may hold more of it.
+    pub(super) cut: Option<u64>,
 }
 
 /// What the current page makes of an event.
@@ -113,6 +115,7 @@ impl Backfill {
             hasher: RandomState::new(),
             pages: 0,
             proven: true,
+            cut: None,
         }
     }
 
@@ -137,7 +140,7 @@ impl Backfill {
 
     /// True when exactly this event was not there. The id alone does not tell: nothing is verified yet, and a forgery under the id of
     /// a good event must not hide it. A quarter of the id and a hash of the text are enough: a clash costs one event in 2^64.
-    fn remember(&mut self, claim: &Claim<'_>) -> bool {
+    pub(super) fn remember(&mut self, claim: &Claim<'_>) -> bool {
         let Some(half) = claim.id.get(..16).and_then(|start| u64::from_str_radix(start, 16).ok()) else { return true };
         let key = u128::from(half) << 64 | u128::from(self.hasher.hash_one(claim.text));
         if !self.seen.insert(key) {
@@ -159,7 +162,10 @@ impl Backfill {
             self.proven = false;
         }
         for reach in self.reaches.iter_mut().filter(|reach| !reach.done) {
-            reach.end_page();
+            // With `finish` nothing is behind the page, so nothing of it is cut.
+            if let Some(second) = reach.end_page().filter(|_| !finish) {
+                self.cut = Some(self.cut.map_or(second, |cut| cut.min(second)));
+            }
             reach.done |= finish || self.pages >= pages_max;
         }
     }
@@ -177,18 +183,21 @@ impl Backfill {
 }
 
 impl Reach {
-    fn end_page(&mut self) {
+    /// Plans the next page; gives the second that is stepped over though there may be more of it.
+    fn end_page(&mut self) -> Option<u64> {
         let (events, new, page_oldest) = std::mem::take(&mut self.page);
         if self.left == Some(0) {
             self.done = true;
-            return;
+            return None;
         }
         if let Ask::Second(second) = self.ask {
-            return self.step_before(second);
+            self.step_before(second);
+            // A page as large as any before may be all of the second, or all that the relay shows at once.
+            return (events >= self.largest).then_some(second);
         }
         let Some(page_oldest) = page_oldest.filter(|_| events > 0 || new > 0) else {
             self.done = true;
-            return;
+            return None;
         };
         let reached_back = self.oldest.is_none_or(|oldest| page_oldest < oldest);
         let oldest = self.oldest.map_or(page_oldest, |oldest| oldest.min(page_oldest));
@@ -202,11 +211,13 @@ impl Reach {
         } else if (new == 0 && events >= DRILL_MIN) || self.stuck > STUCK_MAX {
             self.ask = Ask::Second(oldest);
         } else if new == 0 {
+            // Fewer than any relay's cap: this is the whole second.
             self.step_before(oldest);
         } else {
             self.ask = Ask::Until(oldest);
             self.done = self.check.since.is_some_and(|since| oldest < since);
         }
+        None
     }
 
     /// Whole pages of one second: nothing more of it can be had, so go on before it.

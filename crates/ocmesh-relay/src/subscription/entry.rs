@@ -1,6 +1,7 @@
 //! One subscription: its main REQ, and the catch-up behind it.
 
 mod advance;
+mod reconcile;
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,15 +9,16 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    AuthView, Out,
+    AuthView, Listing, Out,
     backfill::{Backfill, Noted},
+    reconcile::{Fetch, Shown, Talk},
 };
 use crate::{
     Tuning,
     backoff::{Backoff, Dice},
     desk::Wanted,
     filter::Check,
-    frame::{Claim, client_close, client_req},
+    frame::{Claim, client_close, client_neg_close, client_req},
     text::prefix,
 };
 
@@ -25,8 +27,10 @@ use crate::{
 pub(super) enum Part {
     /// The one that stays open.
     Main,
-    /// The current page.
+    /// The current page, or batch of missing events.
     Page,
+    /// The comparing of sets.
+    Talk,
 }
 
 /// The REQ that stays open.
@@ -51,6 +55,14 @@ enum Run {
     Due { backfill: Box<Backfill>, at: Instant },
     /// A page is on its way.
     Page { backfill: Box<Backfill>, id: String, quiet_at: Instant },
+    /// The owner is asked what it has.
+    Asking { backfill: Box<Backfill>, ask: u32, quiet_at: Instant },
+    /// Sets are compared.
+    Talking { backfill: Box<Backfill>, talk: Box<Talk>, id: String, quiet_at: Instant },
+    /// The next batch of what is missing is to be asked for.
+    Missing { backfill: Box<Backfill>, fetch: Box<Fetch>, at: Instant },
+    /// A batch is on its way.
+    Fetching { backfill: Box<Backfill>, fetch: Box<Fetch>, id: String, quiet_at: Instant },
     /// It ended without proof that all came; it starts again at that time.
     Unproven { at: Instant },
     /// All came.
@@ -74,6 +86,8 @@ pub(super) struct Entry {
     sent_known: bool,
     /// The relay closed it for want of AUTH.
     wants_auth: bool,
+    /// Present until sets are compared in this catch-up, or cannot be.
+    shown: Option<Shown>,
 }
 
 /// Most doublings of the silence borne for a page: 15 s become 2 min.
@@ -88,6 +102,7 @@ pub(super) struct Turn<'a> {
     pub(super) has_room: bool,
     /// The bare name may still get the EOSE of an earlier REQ.
     pub(super) name_is_tainted: bool,
+    pub(super) listing: Listing,
     pub(super) serial: &'a mut u32,
     pub(super) tuning: &'a Tuning,
     pub(super) outs: &'a mut Vec<Out>,
@@ -120,6 +135,7 @@ impl Entry {
             patience: 0,
             sent_known: false,
             wants_auth: false,
+            shown: None,
         }
     }
 
@@ -142,9 +158,11 @@ impl Entry {
         self.wants_auth || !self.sent_known
     }
 
-    /// REQs of short life that are open now.
+    /// REQs of short life that are open now. Comparing sets keeps its place to the end.
     pub(super) fn short_reqs(&self) -> usize {
-        usize::from(matches!(self.run, Run::Page { .. })) + usize::from(!self.wanted.live && matches!(self.main, Main::Open { .. }))
+        let busy =
+            matches!(self.run, Run::Page { .. } | Run::Asking { .. } | Run::Talking { .. } | Run::Missing { .. } | Run::Fetching { .. });
+        usize::from(busy) + usize::from(!self.wanted.live && matches!(self.main, Main::Open { .. }))
     }
 
     /// Nothing is left to do.
@@ -155,14 +173,20 @@ impl Entry {
     /// The ids the relay holds open for it.
     pub(super) fn open_ids(&self) -> impl Iterator<Item = &str> {
         let main = if let Main::Open { id, .. } = &self.main { Some(id.as_str()) } else { None };
-        let page = if let Run::Page { id, .. } = &self.run { Some(id.as_str()) } else { None };
+        let page = if let Run::Page { id, .. } | Run::Fetching { id, .. } = &self.run { Some(id.as_str()) } else { None };
         main.into_iter().chain(page)
+    }
+
+    /// The id under which sets are compared.
+    pub(super) fn talk_id(&self) -> Option<&str> {
+        if let Run::Talking { id, .. } = &self.run { Some(id) } else { None }
     }
 
     pub(super) fn part(&self, id: &str) -> Option<Part> {
         match (&self.main, &self.run) {
             (Main::Open { id: main, .. }, _) if main == id => Some(Part::Main),
-            (_, Run::Page { id: page, .. }) if page == id => Some(Part::Page),
+            (_, Run::Page { id: page, .. } | Run::Fetching { id: page, .. }) if page == id => Some(Part::Page),
+            (_, Run::Talking { id: talk, .. }) if talk == id => Some(Part::Talk),
             _ => None,
         }
     }
@@ -175,11 +199,21 @@ impl Entry {
                 let noted = backfill.note(claim);
                 if noted != Noted::Stranger {
                     *quiet_at = quiet;
+                    if let Some(shown) = &mut self.shown {
+                        shown.note(claim);
+                    }
                 }
                 noted == Noted::New
             }
+            (Part::Page, Run::Fetching { backfill, fetch, quiet_at, .. }) => {
+                let asked = fetch.note(claim);
+                if asked {
+                    *quiet_at = quiet;
+                }
+                asked && backfill.remember(claim)
+            }
             (Part::Main, _) => self.checks.iter().any(|check| check.matches(claim)),
-            (Part::Page, _) => false,
+            (Part::Page | Part::Talk, _) => false,
         }
     }
 
@@ -194,6 +228,10 @@ impl Entry {
                 backfill.end_page(finish, pages_max);
                 (Run::Due { backfill, at: now }, Some(id))
             }
+            (Part::Page, Run::Fetching { backfill, mut fetch, id, .. }) => {
+                fetch.end_batch();
+                (Run::Missing { backfill, fetch, at: now }, Some(id))
+            }
             // A slow relay after all: what it has may be proven now.
             (Part::Main, Run::Unproven { .. }) => (Run::Due { backfill: Box::new(Backfill::new(&self.wanted.filters)), at: now }, None),
             (_, run) => (run, None),
@@ -202,7 +240,7 @@ impl Entry {
         over
     }
 
-    /// Plans the next opening; gives the id of a page that is to be closed with it.
+    /// Plans the next opening; gives the frame that closes what is open beside it.
     pub(super) fn closed(&mut self, part: Part, said: &str, now: Instant, auth: AuthView, tuning: &Tuning) -> Option<String> {
         let prefix = prefix(said);
         let wants_auth = prefix == "auth-required" || (prefix == "restricted" && !auth.done);
@@ -228,13 +266,22 @@ impl Entry {
                 self.run = Run::Due { backfill, at };
                 None
             }
-            (Part::Page, run) => {
+            // It does not give by id: pages may do.
+            (Part::Page, Run::Fetching { backfill, .. }) => {
+                self.run = Run::Due { backfill, at };
+                None
+            }
+            (Part::Page | Part::Talk, run) => {
                 self.run = run;
                 None
             }
             (Part::Main, run) => {
                 self.main = Main::Due(at);
-                if let Run::Page { id, .. } = run { Some(id) } else { None }
+                match run {
+                    Run::Page { id, .. } | Run::Fetching { id, .. } => Some(client_close(&id)),
+                    Run::Talking { id, .. } => Some(client_neg_close(&id)),
+                    _ => None,
+                }
             }
         }
     }
@@ -248,14 +295,23 @@ impl Entry {
         let main = if let Main::Due(at) = self.main { Some(at) } else { None };
         let run = match &self.run {
             Run::Unsent | Run::Done => None,
-            Run::First { quiet_at, .. } | Run::Page { quiet_at, .. } => Some(*quiet_at),
-            Run::Due { at, .. } | Run::Unproven { at } => Some(*at),
+            Run::First { quiet_at, .. }
+            | Run::Page { quiet_at, .. }
+            | Run::Asking { quiet_at, .. }
+            | Run::Talking { quiet_at, .. }
+            | Run::Fetching { quiet_at, .. } => Some(*quiet_at),
+            Run::Due { at, .. } | Run::Missing { at, .. } | Run::Unproven { at } => Some(*at),
         };
         [main, run].into_iter().flatten().min()
     }
 
     pub(super) fn postpone(&mut self, by: Duration) {
-        if let Run::First { quiet_at, .. } | Run::Page { quiet_at, .. } = &mut self.run {
+        if let Run::First { quiet_at, .. }
+        | Run::Page { quiet_at, .. }
+        | Run::Asking { quiet_at, .. }
+        | Run::Talking { quiet_at, .. }
+        | Run::Fetching { quiet_at, .. } = &mut self.run
+        {
             *quiet_at += by;
         }
     }

@@ -28,7 +28,7 @@ impl Bench {
 
     fn wish(&mut self, name: &str, live: bool) -> Vec<Out> {
         let mut outs = Vec::new();
-        let wanted = Wanted { filters: vec![json!({"kinds": [1]})], live };
+        let wanted = Wanted { filters: vec![json!({"kinds": [1]})], live, reconcile: None };
         self.subs.wish(name.into(), Some(wanted), self.now, &mut outs);
         self.subs.advance(self.now, self.auth, &mut outs);
         outs
@@ -81,7 +81,7 @@ fn reqs(outs: &[Out]) -> Vec<String> {
 }
 
 fn caught_up(outs: &[Out]) -> bool {
-    outs.iter().any(|out| matches!(out, Out::CaughtUp(_)))
+    outs.iter().any(|out| matches!(out, Out::CaughtUp(_, None)))
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn look_ups_take_turns_and_none_is_forgotten() {
             Some(id) if turns % 4 != 0 => bench.eose(&id),
             _ => bench.until_out(),
         };
-        done += outs.iter().filter(|out| matches!(out, Out::CaughtUp(_))).count();
+        done += outs.iter().filter(|out| matches!(out, Out::CaughtUp(_, None))).count();
         open.extend(reqs(&outs));
         assert!(bench.subs.short_reqs() <= Tuning::default().short_reqs_max);
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use ocmesh_relay::{Authenticator, ConnectOptions, Pool, PoolConfig, PoolEvent, Tuning};
+use ocmesh_relay::{Authenticator, ConnectOptions, HeldEvent, Holdings, Pool, PoolConfig, PoolEvent, Tuning};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
@@ -188,6 +188,19 @@ impl Authenticator for Signer {
     }
 }
 
+/// What the owner has, as told; `None` when it cannot tell.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    pub(crate) held: Mutex<Option<Vec<HeldEvent>>>,
+}
+
+impl Holdings for Shelf {
+    fn held(&self, _: &str, since: Option<u64>) -> Option<Vec<HeldEvent>> {
+        let held = self.held.lock().unwrap().clone()?;
+        Some(held.into_iter().filter(|event| since.is_none_or(|since| event.created_at >= since)).collect())
+    }
+}
+
 /// Times short enough for tests, and long enough for a loaded machine.
 pub(crate) fn quick() -> Tuning {
     Tuning {
@@ -206,6 +219,7 @@ pub(crate) struct Owner {
     pub(crate) pool: Pool,
     pub(crate) events: mpsc::Receiver<PoolEvent>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) shelf: Arc<Shelf>,
 }
 
 impl Owner {
@@ -216,9 +230,11 @@ impl Owner {
     pub(crate) fn with(tuning: Tuning, signer: Signer) -> Self {
         let signer = Arc::new(signer);
         let authenticator: Arc<dyn Authenticator> = Arc::<Signer>::clone(&signer);
-        let config = PoolConfig { authenticator, user_agent: "ocmesh/test".to_owned(), tuning };
+        let shelf = Arc::new(Shelf { held: Mutex::new(Some(Vec::new())) });
+        let holdings: Arc<dyn Holdings> = Arc::<Shelf>::clone(&shelf);
+        let config = PoolConfig { authenticator, holdings, user_agent: "ocmesh/test".to_owned(), tuning };
         let (pool, events) = Pool::start(config);
-        Self { pool, events, signer }
+        Self { pool, events, signer, shelf }
     }
 
     pub(crate) async fn next(&mut self) -> PoolEvent {

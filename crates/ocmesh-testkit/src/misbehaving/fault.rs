@@ -138,6 +138,10 @@ pub enum Fault {
         /// How many.
         per_s: u32,
     },
+    /// R19: NIP-77 is neither listed nor known.
+    NoNegentropy,
+    /// R19: NIP-77 is listed, and answered wrongly.
+    Negentropy(Nip77),
     /// R19: no more stored events for a filter than this, whatever its limit.
     PageCap(u64),
     /// The first so many EVENTs (of all clients together) get OK false `rate-limited:`.
@@ -165,6 +169,30 @@ pub enum Nip11 {
     },
     /// 302 to this address.
     Redirect(String),
+}
+
+/// What is wrong with the answers to NEG-OPEN and NEG-MSG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nip77 {
+    /// None comes.
+    Silent,
+    /// NEG-ERR with these words.
+    Error(String),
+    /// A NOTICE, as relays without NIP-77 have it.
+    Notice,
+    /// Text that is no message of the protocol.
+    Garbage,
+    /// The right answer, for another subscription.
+    OtherSubscription,
+    /// The same question again and again, whatever is said.
+    ForEver,
+    /// A list of so many ids that nobody has.
+    Phantoms {
+        /// How many.
+        n: usize,
+    },
+    /// An empty set.
+    Nothing,
 }
 
 /// The faults that are on.

@@ -19,6 +19,7 @@ impl Link {
             Some("EVENT") => self.on_event(&frame, second).await,
             Some("REQ") => self.on_req(frame, second.as_str().unwrap_or_default()).await,
             Some("AUTH") => self.on_auth(second).await,
+            Some("NEG-OPEN" | "NEG-MSG") => self.on_negentropy(&frame, second.as_str().unwrap_or_default()).await,
             Some("CLOSE") => {
                 self.subs.remove(second.as_str().unwrap_or_default());
                 self.forward(&frame).await

@@ -18,6 +18,7 @@ impl Link {
             Some("EVENT") => self.on_stored(second, frame.get(2).unwrap_or(&Value::Null)).await,
             Some("EOSE") => self.on_eose(second).await,
             Some("OK") => self.on_ok(&frame).await,
+            Some("NEG-MSG") => self.on_compared(frame).await,
             _ => self.out.text(frame).await,
         }
     }

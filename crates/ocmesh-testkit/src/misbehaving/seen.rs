@@ -17,6 +17,8 @@ pub struct Seen {
     pub events: Vec<Value>,
     /// The REQs, each as the whole message.
     pub reqs: Vec<Value>,
+    /// The NEG-OPENs, each as the whole message.
+    pub comparisons: Vec<Value>,
     /// The AUTH events clients sent, good or not.
     pub auths: Vec<Value>,
     /// Requests for the NIP-11 document.

@@ -125,7 +125,19 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> Result<()> {
     // Anything else is the honest relay's to answer.
     let mut inner = TcpStream::connect(shared.inner).await?;
     inner.write_all(&head).await?;
+    if shared.faults.has(&Fault::NoNegentropy) {
+        return without_negentropy(inner, &mut stream).await;
+    }
     tokio::io::copy(&mut inner, &mut stream).await?;
+    Ok(stream.shutdown().await?)
+}
+
+/// The honest relay's answer with 77 taken out of the list, wherever it stands in it.
+async fn without_negentropy(mut inner: TcpStream, stream: &mut TcpStream) -> Result<()> {
+    let mut text = String::new();
+    inner.read_to_string(&mut text).await?;
+    // The length of the document stays as it was announced.
+    stream.write_all(text.replace(",77]", "   ]").as_bytes()).await?;
     Ok(stream.shutdown().await?)
 }
 

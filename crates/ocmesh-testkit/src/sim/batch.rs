@@ -242,7 +242,7 @@ impl World {
         match effect {
             Effect::Connect { relay, .. } => self.connect(a, &relay),
             Effect::Disconnect { relay } => self.disconnect(a, &relay),
-            Effect::Subscribe { relay, sub, filters, live } => self.subscribe(a, &relay, sub, filters, live),
+            Effect::Subscribe { relay, sub, filters, live, .. } => self.subscribe(a, &relay, sub, filters, live),
             // Simulated relays forget nobody.
             Effect::SignInAgain { .. } => {}
             Effect::Unsubscribe { relay, sub } => self.unsubscribe(a, &relay, sub),

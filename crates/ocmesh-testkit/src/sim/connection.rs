@@ -282,7 +282,7 @@ impl World {
                 if !wanted.live {
                     connection.subs.remove(&sub);
                 }
-                self.push(a, Input::CaughtUp { relay, sub });
+                self.push(a, Input::CaughtUp { relay, sub, cut: None });
             }
             Down::Closed(sub, serial) => {
                 if connection.subs.get(&sub).is_none_or(|wanted| wanted.serial != serial) {

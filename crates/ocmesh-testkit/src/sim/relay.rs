@@ -141,7 +141,9 @@ impl Relay {
             let matching = |id: &&EventId| wire.event(**id).is_some_and(|event| fresh(event) && event.matches(filter));
             if let Some(keys) = filter.tags.get(&'p') {
                 let ids = keys.iter().filter_map(|to| self.direct.get(to)).flatten();
-                found.extend(ids.filter(matching));
+                let limit = filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+                let newest: Vec<EventId> = ids.rev().filter(matching).filter(|id| !found.contains(id)).take(limit).copied().collect();
+                found.extend(newest.into_iter().rev());
             } else {
                 found.extend(self.public.values().filter(matching));
             }

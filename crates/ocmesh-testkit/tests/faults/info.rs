@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-async fn document(relay: &MisbehavingRelay) -> Result<(String, String)> {
+pub(crate) async fn document(relay: &MisbehavingRelay) -> Result<(String, String)> {
     let mut stream = TcpStream::connect(relay.url().trim_start_matches("ws://")).await?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: application/nostr+json\r\n\r\n").await?;
     let mut answer = String::new();

@@ -3,6 +3,7 @@
 
 mod auth;
 mod bulk;
+mod comparing;
 mod events;
 mod info;
 mod oks;

@@ -60,6 +60,15 @@ impl Session<'_> {
                 self.memory.subscriptions.closed(&sub, said, now, self.auth_view(), &mut outs);
                 self.act(outs);
             }
+            Frame::NegMsg { sub, hex } => {
+                let mut outs = Vec::new();
+                self.memory.subscriptions.neg_msg(&sub, &hex, now, &mut outs);
+                self.act(outs);
+            }
+            Frame::NegErr { sub, said } => {
+                let auth = self.auth_view();
+                self.memory.subscriptions.neg_err(&sub, &said, now, auth);
+            }
             Frame::Notice(said) => self.notice(said, now),
             Frame::Auth(challenge) => {
                 self.memory.challenges = true;
@@ -78,7 +87,8 @@ impl Session<'_> {
         };
         self.link.board.facts().events += 1;
         let relay = Arc::clone(&self.link.relay);
-        self.outlet.emit(PoolEvent::Event { relay, sub, json: json.into(), id: claim.id.to_owned() });
+        let (id, kind, created_at) = (claim.id.to_owned(), claim.kind, claim.created_at);
+        self.outlet.emit(PoolEvent::Event { relay, sub, json: json.into(), id, kind, created_at });
         Ok(())
     }
 

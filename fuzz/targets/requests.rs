@@ -1,0 +1,6 @@
+//! The target `requests` for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    ocmesh_fuzz::requests::check(data);
+});
