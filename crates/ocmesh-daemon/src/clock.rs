@@ -2,11 +2,14 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use ocmesh_proto::At;
+use ocmesh_proto::{
+    At,
+    skew::{Reading, Timekeeper, Told},
+};
 
 /// How often a [`JumpWatch`] looks: often enough to be back soon after a sleep, rare enough to cost nothing (17,280 looks a day).
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -14,31 +17,111 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The wall clock and the steady one may part by this much between two looks before it counts: a time service corrects less at once.
 const JUMP_MIN: Duration = Duration::from_secs(10);
 
-/// Tells the time. Cheap to clone.
+/// Tells the mesh's time: the wall clock's, carried on by a steady clock while somebody sets it, and moved only by [`Clock::settle`]. Cheap
+/// to clone; all clones are the same clock.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> At + Send + Sync>);
+pub struct Clock(Arc<Inner>);
+
+struct Inner {
+    wall: Box<dyn Fn() -> At + Send + Sync>,
+    /// Milliseconds that nobody sets and that go on while the machine sleeps.
+    steady_ms: Box<dyn Fn() -> u64 + Send + Sync>,
+    keeper: Mutex<Timekeeper>,
+}
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self::from_fn(|| {
-            // A clock before 1970 is a broken one; the epoch is as good as any answer.
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            At(millis(since))
-        })
+        Self::of(system_wall, steady::clock())
     }
 
-    /// Somebody else's clock, for tests.
+    /// Somebody else's clock, for tests: nobody sets it.
     #[must_use]
     pub fn from_fn(now: impl Fn() -> At + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        let now = Arc::new(now);
+        let wall = Arc::clone(&now);
+        Self::of(move || wall(), move || now().0)
     }
 
-    /// Now.
+    /// A clock of two: one that anybody may set, and one that nobody sets.
+    #[must_use]
+    pub fn of(wall: impl Fn() -> At + Send + Sync + 'static, steady_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        let keeper = Mutex::new(Timekeeper::new(Reading { wall: wall(), steady_ms: steady_ms() }));
+        Self(Arc::new(Inner { wall: Box::new(wall), steady_ms: Box::new(steady_ms), keeper }))
+    }
+
+    /// Now, as the mesh counts.
     #[must_use]
     pub fn now(&self) -> At {
-        (self.0)()
+        let steady_ms = self.steady_ms();
+        self.keeper().now(steady_ms)
+    }
+
+    /// Both clocks of the machine.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        Reading { wall: (self.0.wall)(), steady_ms: self.steady_ms() }
+    }
+
+    /// The clock that nobody sets.
+    #[must_use]
+    pub fn steady_ms(&self) -> u64 {
+        (self.0.steady_ms)()
+    }
+
+    /// Somebody's time, read off a while ago, less our steady clock. `None` when it is no time for a clock.
+    pub(crate) fn base_of(&self, time: SystemTime, read_at: Instant) -> Option<i64> {
+        let told_ms = i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?;
+        let read_ms = self.steady_ms().saturating_sub(millis(read_at.elapsed()));
+        told_ms.checked_sub(signed(read_ms))
+    }
+
+    /// See [`Timekeeper::settle`].
+    pub(crate) fn settle(&self, told: Option<Told>) -> Option<i64> {
+        let reading = self.reading();
+        self.keeper().settle(reading, told)
+    }
+
+    /// See [`Timekeeper::is_sure`].
+    pub(crate) fn is_sure(&self) -> bool {
+        let steady_ms = self.steady_ms();
+        self.keeper().is_sure(steady_ms)
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Timekeeper> {
+        // It holds plain numbers, which are whole at any moment.
+        self.0.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn system_wall() -> At {
+    // A clock before 1970 is a broken one; the epoch is as good as any answer.
+    At(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
+}
+
+/// The clock that goes on while the machine sleeps. The standard library's stands still then, on Linux and macOS.
+mod steady {
+    #[cfg(unix)]
+    pub(super) fn clock() -> impl Fn() -> u64 + Send + Sync + 'static {
+        #[cfg(target_os = "linux")]
+        const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+        // Counts sleep on macOS.
+        #[cfg(not(target_os = "linux"))]
+        const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+        || {
+            let time = rustix::time::clock_gettime(CLOCK);
+            // Since the machine started, so neither part is negative.
+            let (secs, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+            secs.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn clock() -> impl Fn() -> u64 + Send + Sync + 'static {
+        // Windows' counter goes on while the machine sleeps.
+        let began = std::time::Instant::now();
+        move || super::millis(began.elapsed())
     }
 }
 
@@ -81,7 +164,7 @@ impl JumpWatch {
     fn every(interval: Duration, clock: Clock) -> Self {
         let mut looks = tokio::time::interval(interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let last = Look { wall: clock.now(), steady: Instant::now() };
+        let last = Look { wall: clock.reading().wall, steady: Instant::now() };
         Self { clock, looks, last }
     }
 
@@ -89,7 +172,7 @@ impl JumpWatch {
     pub async fn next(&mut self) -> Jump {
         loop {
             self.looks.tick().await;
-            let look = Look { wall: self.clock.now(), steady: Instant::now() };
+            let look = Look { wall: self.clock.reading().wall, steady: Instant::now() };
             let found = jump_between(self.last, look);
             self.last = look;
             if let Some(jump) = found {

@@ -177,7 +177,7 @@ impl Engine {
         let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
         let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
         let (notices, _) = broadcast::channel(NOTICES_MAX);
-        let first_view = Arc::new(view::of(&mesh, &pool, 0, None));
+        let first_view = Arc::new(view::of(&mesh, &pool, clock.reading(), 0, None));
         let (view, seen) = watch::channel(first_view);
         let recent = Arc::new(Mutex::new(Recent::default()));
         let handle = MeshHandle::new(ask, seen, notices.clone());
@@ -203,6 +203,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             next_command: 0,
             told_to_stop: false,
+            finish_by: None,
             failed_messages: 0,
             prune_at: now,
             finished: false,

@@ -277,8 +277,16 @@ impl Mesh {
     }
 
     fn add_relay(&mut self, relay: RelayUrl) -> Result<Answer, Refusal> {
-        if self.relays.is_own(&relay) {
-            return Err(Refusal::RelayKnown);
+        if let Some(known) = self.relays.get_mut(&relay).and_then(|known| known.record.as_mut()) {
+            if known.origin != RelayOrigin::Substitute {
+                return Err(Refusal::RelayKnown);
+            }
+            // It stays now, whoever it stood in for.
+            known.origin = RelayOrigin::Added;
+            let known = Box::new(known.clone());
+            self.change(Change::PutRelay(known));
+            self.notice(Notice::RelayChanged { relay });
+            return Ok(Answer::Done);
         }
         if self.relays.own_count() >= OWN_RELAYS_MAX {
             return Err(Refusal::RelaysFull(OWN_RELAYS_MAX));
@@ -287,20 +295,15 @@ impl Mesh {
             Some(record) => RelayRecord { origin: RelayOrigin::Config, ..record },
             None => RelayRecord { url: relay.clone(), origin: RelayOrigin::Added, good_at: None },
         };
-        // A route connection to it becomes one of ours: dial anew, in that role.
-        if self.relays.get(&relay).is_some() {
-            self.out.effects.push(Effect::Disconnect { relay: relay.clone() });
-            self.relays.disown(&relay);
-        }
-        self.relays.own(record);
-        self.open_own_relay(relay.clone());
-        self.notice(Notice::RelayChanged { relay });
-        self.own_changed();
+        self.own_from_now_on(record);
         Ok(Answer::Done)
     }
 
-    fn remove_relay(&mut self, relay: &RelayUrl) -> Result<Answer, Refusal> {
+    pub(crate) fn remove_relay(&mut self, relay: &RelayUrl) -> Result<Answer, Refusal> {
         let record = self.relays.get(relay).and_then(|known| known.record.clone()).ok_or(Refusal::RelayUnknown)?;
+        if record.origin == RelayOrigin::Substitute {
+            self.relays.dismissed.insert(relay.clone());
+        }
         let removed = RelayRecord { origin: RelayOrigin::Removed, ..record };
         self.relays.disown(relay);
         self.change(Change::PutRelay(Box::new(removed.clone())));

@@ -33,6 +33,13 @@ pub enum Input {
         /// What it says.
         info: RelayInfo,
     },
+    /// A relay told the time.
+    TimeTold {
+        /// Which.
+        relay: RelayUrl,
+        /// Its time less our steady clock, in milliseconds (see [`crate::skew`]).
+        base_ms: i64,
+    },
     /// A verified, opened event came.
     EventOpened {
         /// From which relay.

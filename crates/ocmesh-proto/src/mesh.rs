@@ -61,7 +61,8 @@ pub(crate) enum Job {
 impl Mesh {
     /// The mesh of `me`, from what the store holds. `seed` moves jitter only.
     #[must_use]
-    pub fn new(me: PubKey, policy: Policy, snapshot: Snapshot, seed: u64, now: At) -> Self {
+    pub fn new(me: PubKey, policy: Policy, mut snapshot: Snapshot, seed: u64, now: At) -> Self {
+        snapshot.fit(&policy, now);
         let mut mesh = Self {
             me,
             own: snapshot.own,
@@ -92,6 +93,8 @@ impl Mesh {
 
     /// Takes one input and says what follows from it. `now` never matters beyond this call, except as the past.
     pub fn handle(&mut self, input: Input, now: At) -> Step {
+        // Whoever keeps the time starts a mesh anew where it goes back; a moment's disorder between threads is none.
+        let now = now.max(self.now);
         let slept = now.since(self.now) > crate::relay_set::SLEPT_MS;
         self.now = now;
         if slept {
@@ -102,6 +105,7 @@ impl Mesh {
             Input::Commanded { id, command } => self.command(id, command),
             Input::RelayChanged { relay, link } => self.relay_changed(&relay, link),
             Input::RelayDescribed { relay, info } => self.relay_described(&relay, info),
+            Input::TimeTold { relay, base_ms } => self.time_told(&relay, base_ms),
             Input::EventOpened { relay, opened, facts } => self.event_opened(&relay, opened, facts),
             Input::UnreceiptedFound { peer, messages } => self.send_receipts(peer, messages),
             Input::CaughtUp { relay, sub, cut } => self.caught_up(&relay, sub, cut),
@@ -204,6 +208,12 @@ impl Mesh {
     pub(crate) fn put_own(&mut self) {
         let own = Box::new(self.own.clone());
         self.change(Change::PutOwn(own));
+    }
+
+    /// The time of the last input.
+    #[must_use]
+    pub const fn now(&self) -> At {
+        self.now
     }
 
     /// Our key.

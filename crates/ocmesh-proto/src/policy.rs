@@ -18,6 +18,8 @@ pub struct Policy {
     pub status: PeerStatus,
     /// Relays from the configuration. What the owner added or removed at run time is in the store and wins.
     pub relays: Vec<RelayUrl>,
+    /// Relays that may stand in for ours, in order. Empty where the owner named relays: then nothing else is dialled.
+    pub substitutes: Vec<RelayUrl>,
     /// Between two presences, before jitter, in milliseconds.
     pub presence_interval_ms: u64,
     /// On which relays the kind 1 note is published.
@@ -50,6 +52,7 @@ impl Default for Policy {
             features: vec!["messaging".to_owned(), "query".to_owned()],
             status: PeerStatus::Online,
             relays: Vec::new(),
+            substitutes: Vec::new(),
             presence_interval_ms: 5 * MINUTE,
             presence_note: NotePolicy::Expiring,
             discovery_interval_ms: 2 * MINUTE,

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     At, CommandId, Draft, Effect, EventId, Lane, Mesh, NotePolicy, PeerStatus, PresenceDraft, PresenceVehicle, RelayUrl, SignedEvent,
-    Verdict, agenda::Timer, mesh::Job, relay_set::PRESENCE_LEASE_MS, time::SECOND,
+    Verdict, agenda::Timer, loading::AHEAD_MS_MAX, mesh::Job, relay_set::PRESENCE_LEASE_MS, time::SECOND,
 };
 
 /// After the first relay is open, the first presence waits this long for an inbox relay to be proven, so that it can name one.
@@ -145,9 +145,11 @@ impl Mesh {
         }
     }
 
-    /// `max(now, last + 1 s)`: relays keep the newest, and a clock that went back must not make us silent.
+    /// `max(now, last + 1 s)`: relays keep the newest, and a clock that went back must not make us silent. What was dated further ahead than
+    /// relays accept they do not have, so the next need not be later.
     fn next_created_at(&mut self) -> At {
-        let at = At::from_secs(self.now.secs().max(self.own.published_at.secs().saturating_add(1)));
+        let last = Some(self.own.published_at).filter(|at| *at <= self.now.plus(AHEAD_MS_MAX)).unwrap_or_default();
+        let at = At::from_secs(self.now.secs().max(last.secs().saturating_add(1)));
         self.own.published_at = at;
         self.put_own();
         at

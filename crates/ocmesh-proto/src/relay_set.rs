@@ -14,7 +14,7 @@ use crate::{
     At, Policy, PubKey, RelayInfo, RelayOrigin, RelayRecord, RelayUrl, Sub, Verdict,
     canary::{CanariesOut, Canary},
     limit::OWN_DM_RELAYS_MAX,
-    time::{DAY, MINUTE, SECOND},
+    time::{DAY, HOUR, MINUTE, SECOND},
 };
 
 /// How often the proven-good time of our relays is written: rarely, as catch-up looks back three days from it anyway.
@@ -26,6 +26,8 @@ pub(crate) const SLEPT_MS: u64 = 2 * GOOD_INTERVAL_MS;
 pub(crate) const LOOK_BACK_MS: u64 = 3 * DAY;
 /// A presence without `next` holds this long; live subscriptions and scans look back as far.
 pub(crate) const PRESENCE_LEASE_MS: u64 = 15 * MINUTE;
+/// A relay is asked for everything stored this often though nothing seems wrong: what it kept back between two canaries is found then.
+const SWEEP_MS: u64 = 4 * HOUR;
 /// A peer's relay is let go after this long without use: long enough for a conversation's next turn.
 const ROUTE_IDLE_MS: u64 = 2 * MINUTE;
 /// An inbox relay that is down for longer leaves our published list.
@@ -53,6 +55,12 @@ pub(crate) struct RelayInUse {
     /// We have read direct messages here, or did before the restart.
     inbox_ok: bool,
     pub(crate) canary: Canary,
+    /// What time it says it is: its clock less our steady one.
+    pub(crate) told_base_ms: Option<i64>,
+    /// When it was last asked for everything stored.
+    pub(crate) asked_at: At,
+    /// Whether it served us at the last look, and since when.
+    pub(crate) serving: Option<(bool, At)>,
     pub(crate) in_flight: usize,
     /// No direct message before this.
     pub(crate) paced_until: At,
@@ -63,6 +71,11 @@ pub(crate) struct RelayInUse {
 impl RelayInUse {
     pub(crate) const fn is_own(&self) -> bool {
         self.record.is_some()
+    }
+
+    /// It closed our inbox subscription, and it is not open again.
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.refused_inbox.is_some()
     }
 
     /// It is there, and everything stored for us was brought.
@@ -114,6 +127,8 @@ pub(crate) struct RelaySet {
     lookups: BTreeMap<u64, At>,
     next_lookup: u64,
     pub(crate) canaries_out: CanariesOut,
+    /// Stand-ins that had their turn.
+    pub(crate) dismissed: BTreeSet<RelayUrl>,
     looked_up_at: BTreeMap<PubKey, At>,
 }
 
@@ -130,8 +145,13 @@ impl RelaySet {
                 None => set.own(RelayRecord { url: url.clone(), origin: RelayOrigin::Config, good_at: None }),
             }
         }
-        // What is left came at run time, or left the configuration; only the first kind is still wanted.
-        for record in stored.into_values().filter(|record| record.origin == RelayOrigin::Added) {
+        // What is left came at run time, or left the configuration; only the first kind is still wanted, and who stands in only where one may.
+        let is_wanted = |record: &RelayRecord| match record.origin {
+            RelayOrigin::Added => true,
+            RelayOrigin::Substitute => policy.substitutes.contains(&record.url),
+            RelayOrigin::Config | RelayOrigin::Removed => false,
+        };
+        for record in stored.into_values().filter(is_wanted) {
             set.own(record);
         }
         set

@@ -141,23 +141,26 @@ pub enum RelayOrigin {
     Added,
     /// From the configuration, but the owner removed it at run time.
     Removed,
+    /// Stands in for one from the configuration that is no use.
+    Substitute,
 }
 
 impl RelayOrigin {
-    /// `config`, `added` or `removed`.
+    /// `config`, `added`, `removed` or `substitute`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Config => "config",
             Self::Added => "added",
             Self::Removed => "removed",
+            Self::Substitute => "substitute",
         }
     }
 
     /// The reverse of [`Self::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Config, Self::Added, Self::Removed].into_iter().find(|origin| origin.as_str() == text)
+        [Self::Config, Self::Added, Self::Removed, Self::Substitute].into_iter().find(|origin| origin.as_str() == text)
     }
 }
 

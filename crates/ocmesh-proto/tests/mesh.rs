@@ -5,6 +5,8 @@
 
 #[path = "mesh/canary.rs"]
 mod canary;
+#[path = "mesh/clock.rs"]
+mod clock;
 #[path = "mesh/delivery.rs"]
 mod delivery;
 #[path = "mesh/disk.rs"]
@@ -13,6 +15,8 @@ mod disk;
 mod gaps;
 #[path = "mesh/relay.rs"]
 mod relay;
+#[path = "mesh/replacement.rs"]
+mod replacement;
 #[path = "mesh/strangers.rs"]
 mod strangers;
 #[path = "mesh/world.rs"]

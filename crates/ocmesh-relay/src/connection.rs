@@ -5,7 +5,10 @@ mod pulse;
 mod session;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{
     sync::mpsc,
@@ -116,7 +119,14 @@ impl Link {
         let socket = match self.cancel.run_until_cancelled(dial).await {
             None => return ended("disconnected".to_owned(), false),
             Some(Err(error)) => return ended(error.why(), error.is_refusal()),
-            Some(Ok(socket)) => socket,
+            Some(Ok((socket, time))) => {
+                if let Some(told) = time.map(|time| self.time_told(time))
+                    && !self.tell(told).await
+                {
+                    return ended("nobody listens".to_owned(), false);
+                }
+                socket
+            }
         };
         let opened_at = Instant::now();
         let (why, mut last_words) = Box::pin(Session::new(self, memory, Wire::new(socket)).run()).await;
@@ -169,6 +179,10 @@ impl Link {
             } => return false,
         };
         permit.map(|permit| permit.send(event)).is_ok()
+    }
+
+    fn time_told(&self, time: SystemTime) -> PoolEvent {
+        PoolEvent::TimeTold { relay: Arc::clone(&self.relay), time, read_at: std::time::Instant::now() }
     }
 
     fn answered(&self, answer: Answer) -> PoolEvent {

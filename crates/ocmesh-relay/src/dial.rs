@@ -7,7 +7,7 @@ mod tls;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -18,7 +18,10 @@ use tokio_tungstenite::{
     tungstenite::{
         Error as WsError,
         client::IntoClientRequest,
-        http::{HeaderValue, header::USER_AGENT},
+        http::{
+            HeaderMap, HeaderValue,
+            header::{DATE, USER_AGENT},
+        },
         protocol::WebSocketConfig,
     },
 };
@@ -157,7 +160,7 @@ impl Dialer {
         &self.user_agent
     }
 
-    /// Opens a websocket.
+    /// Opens a websocket; gives with it the time that the relay told.
     ///
     /// # Errors
     /// [`DialError`] says what failed; all but [`DialError::Address`] are worth another try later.
@@ -166,7 +169,7 @@ impl Dialer {
         relay: &str,
         private_ok: bool,
         traffic: Arc<Traffic>,
-    ) -> Result<WebSocketStream<Stream>, DialError> {
+    ) -> Result<(WebSocketStream<Stream>, Option<SystemTime>), DialError> {
         let deadline = Instant::now() + self.wait;
         let target = Target::parse(relay)?;
         let stream = self.stream_by(&target, private_ok, Some(traffic), deadline).await?;
@@ -176,7 +179,7 @@ impl Dialer {
         }
         let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(self.websocket));
         match within(deadline, "the websocket upgrade", Box::pin(upgrade)).await? {
-            Ok((socket, _)) => Ok(socket),
+            Ok((socket, response)) => Ok((socket, date(response.headers()))),
             Err(WsError::Http(response)) => Err(DialError::Refused(response.status().as_u16())),
             Err(error) => Err(DialError::Upgrade(Box::new(error))),
         }
@@ -210,6 +213,11 @@ impl Dialer {
         let stream = within(deadline, "TLS", Box::pin(handshake)).await?.map_err(DialError::Tls)?;
         Ok(MaybeTlsStream::Rustls(stream))
     }
+}
+
+/// The `Date` of an answer, where there is one that can be read.
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 async fn within<T>(deadline: Instant, what: &'static str, work: impl Future<Output = T>) -> Result<T, DialError> {

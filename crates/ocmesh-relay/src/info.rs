@@ -1,5 +1,7 @@
 //! The NIP-11 document of a relay: fetched small, read with tolerance. A lie in it must cost nothing but politeness.
 
+use std::time::SystemTime;
+
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
@@ -7,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Tuning,
-    dial::{Dialer, Target},
+    dial::{self, Dialer, Target},
     text::clean,
 };
 
@@ -47,6 +49,13 @@ pub struct RelayLimitation {
     pub created_at_upper_limit: Option<u64>,
 }
 
+/// A document, and the time that the relay told with it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) info: RelayInfo,
+    pub(crate) time: Option<SystemTime>,
+}
+
 /// NIPs kept; there are not many more.
 const NIPS_MAX: usize = 500;
 
@@ -82,11 +91,11 @@ impl RelayInfo {
 
 /// Fetches the document over the same checked dial as the websocket, without following redirects
 /// ([NIP-11](https://github.com/nostr-protocol/nips/blob/master/11.md)). Any failure is `None`.
-pub(crate) async fn fetch(dialer: &Dialer, relay: &str, private_ok: bool, tuning: &Tuning) -> Option<RelayInfo> {
+pub(crate) async fn fetch(dialer: &Dialer, relay: &str, private_ok: bool, tuning: &Tuning) -> Option<Found> {
     tokio::time::timeout(tuning.info_wait, request(dialer, relay, private_ok, tuning.info_bytes_max)).await.ok()?
 }
 
-async fn request(dialer: &Dialer, relay: &str, private_ok: bool, bytes_max: usize) -> Option<RelayInfo> {
+async fn request(dialer: &Dialer, relay: &str, private_ok: bool, bytes_max: usize) -> Option<Found> {
     let target = Target::parse(relay).ok()?;
     let stream = dialer.stream(&target, private_ok, None).await.ok()?;
     let request = Request::get(target.path())
@@ -102,12 +111,13 @@ async fn request(dialer: &Dialer, relay: &str, private_ok: bool, bytes_max: usiz
         if response.status() != StatusCode::OK {
             return None;
         }
+        let time = dial::date(response.headers());
         let body = Limited::new(response.into_body(), bytes_max).collect().await.ok()?;
-        RelayInfo::parse(&body.to_bytes())
+        Some(Found { info: RelayInfo::parse(&body.to_bytes())?, time })
     };
     tokio::pin!(exchange, connection);
     tokio::select! {
-        info = &mut exchange => info,
+        found = &mut exchange => found,
         // The relay closed; what it sent before is still to be read.
         _ = &mut connection => exchange.await,
     }

@@ -1,6 +1,9 @@
 //! What the pool tells its owner.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use crate::{PublishOutcome, RelayInfo};
 
@@ -32,6 +35,16 @@ pub enum PoolEvent {
         relay: Arc<str>,
         /// What it says.
         info: RelayInfo,
+    },
+    /// The relay told the time, in the `Date` of its answer to the websocket upgrade or to the request for its NIP-11 document
+    /// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-date)), to the second.
+    TimeTold {
+        /// Which relay.
+        relay: Arc<str>,
+        /// Its time.
+        time: SystemTime,
+        /// When that was read.
+        read_at: Instant,
     },
     /// An event that matches the subscription's filters. Neither its id nor its signature is checked.
     Event {

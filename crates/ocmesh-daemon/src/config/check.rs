@@ -22,6 +22,9 @@ use crate::home::Home;
 /// Longest path of a Unix socket in bytes: macOS has room for 104 with the closing zero, Linux for 108.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 
+/// Relays that serve everybody, apart from the default ones. In this order.
+const SUBSTITUTES: [&str; 4] = ["wss://offchain.pub", "wss://nostr.mom", "wss://nostr.oxtr.dev", "wss://relay.ditto.pub"];
+
 pub(super) struct Checked {
     pub(super) policy: Policy,
     pub(super) api: ApiConfig,
@@ -60,6 +63,7 @@ fn policy(from: &Keys<'_>) -> Result<Policy, ConfigError> {
             &[PeerStatus::Online, PeerStatus::Busy, PeerStatus::Quiet, PeerStatus::Offline].map(|status| (status.as_str(), status)),
         )?,
         relays: relays(from)?,
+        substitutes: substitutes(from),
         // Faster than 30 s no relay would bear; slower than 1 h others would take us for gone.
         presence_interval_ms: from.span("presence.interval", 30, 60 * 60)?,
         presence_note: from
@@ -107,6 +111,13 @@ fn relays(from: &Keys<'_>) -> Result<Vec<RelayUrl>, ConfigError> {
         return Err(from.refuse(KEY, allowed()));
     }
     Ok(relays)
+}
+
+/// Who may stand in for a relay that is no use. Only where the owner named none: whoever names relays means these.
+fn substitutes(from: &Keys<'_>) -> Vec<RelayUrl> {
+    let is_default = from.0.get("relays").is_none_or(|raw| raw.place == Place::Default);
+    let urls = SUBSTITUTES.iter().filter(|_| is_default);
+    urls.filter_map(|url| RelayUrl::parse(url).ok()).collect()
 }
 
 fn socket(from: &Keys<'_>, home: &Home) -> Result<Option<PathBuf>, ConfigError> {

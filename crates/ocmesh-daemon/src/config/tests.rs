@@ -25,10 +25,10 @@ fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
 #[test]
 fn with_nothing_configured_the_defaults_are_those_of_the_core_and_the_specification() {
     let config = load("", &[], &[]).unwrap();
+    let urls = |hosts: &[&str]| hosts.iter().map(|host| ocmesh_proto::RelayUrl::parse(&format!("wss://{host}")).unwrap()).collect();
     let expected = Policy {
-        relays: ["relay.damus.io", "nos.lol", "relay.primal.net", "relay.snort.social", "nostr.wine"]
-            .map(|host| ocmesh_proto::RelayUrl::parse(&format!("wss://{host}")).unwrap())
-            .to_vec(),
+        relays: urls(&["relay.damus.io", "nos.lol", "relay.primal.net", "relay.snort.social", "nostr.wine"]),
+        substitutes: urls(&["offchain.pub", "nostr.mom", "nostr.oxtr.dev", "relay.ditto.pub"]),
         ..Policy::default()
     };
     assert_eq!(config.policy, expected);
@@ -210,4 +210,12 @@ fn the_defaults_explain_every_key() {
         assert!(!is_key || comment_above, "{line} has no comment above it");
         comment_above = line.starts_with('#');
     }
+}
+
+#[test]
+fn whoever_names_relays_gets_no_others() {
+    assert_eq!(load("", &[], &[]).unwrap().policy.substitutes.len(), 4);
+    assert!(load("relays = ['wss://a.example.com']", &[], &[]).unwrap().policy.substitutes.is_empty());
+    assert!(load("", &[("OCMESH_RELAYS", "ws://127.0.0.1:7777")], &[]).unwrap().policy.substitutes.is_empty());
+    assert!(load("relays = []", &[], &[]).unwrap().policy.substitutes.is_empty());
 }

@@ -145,6 +145,8 @@ pub struct View {
     pub peers_online: usize,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
+    /// By how much this machine's clock is ahead of the relays' (negative: behind), where that is worth a word.
+    pub clock_ahead_ms: Option<i64>,
     /// What is wrong with the store, as a sentence for the owner: it could not write the last time it tried, or is damaged.
     pub store_failing: Option<String>,
 }

@@ -1,12 +1,10 @@
 //! What the core cannot hold in memory, looked up in the store inside the open transaction.
 
-use ocmesh_proto::{At, Body, Command, Facts, Idempotency, Opened, Recipient, SendRequest, time::DAY};
+use ocmesh_proto::{At, Body, Command, Facts, Idempotency, Opened, Recipient, SendRequest};
 use ocmesh_store::{ReadError, Store};
 
 use super::ask::{Ask, AskError};
 
-/// How long an idempotency key stands for its first call.
-const IDEMPOTENCY_MS: u64 = 7 * DAY;
 /// Unread messages marked by one "all" at a time: one transaction's worth.
 const MARK_ALL_MAX: usize = 10_000;
 
@@ -47,8 +45,8 @@ impl From<ReadError> for NotAsked {
     }
 }
 
-/// Turns a question into commands for the core, in order; the last one's answer is the question's.
-pub(crate) fn commands(store: &Store, ask: Ask, now: At) -> Result<Vec<Command>, NotAsked> {
+/// Turns a question into commands for the core, in order; the last one's answer is the question's. Idempotency keys used since then stand.
+pub(crate) fn commands(store: &Store, ask: Ask, keys_since: At) -> Result<Vec<Command>, NotAsked> {
     Ok(vec![match ask {
         Ask::Send { to, content, reply_to, subject, idempotency_key } => {
             let to = recipient(&to)?;
@@ -59,7 +57,7 @@ pub(crate) fn commands(store: &Store, ask: Ask, now: At) -> Result<Vec<Command>,
             let idempotency = match idempotency_key {
                 None => None,
                 Some(key) => {
-                    let earlier = store.earlier_send(&key, now.minus(IDEMPOTENCY_MS), &content)?;
+                    let earlier = store.earlier_send(&key, keys_since, &content)?;
                     Some(Idempotency { key, earlier })
                 }
             };

@@ -73,6 +73,10 @@ impl Ingest {
                 link(&relay, Link::Down { why })
             }
             PoolEvent::Described { relay, info } => Some(Input::RelayDescribed { relay: url(&relay)?, info: describe(&info) }),
+            PoolEvent::TimeTold { relay, time, read_at } => {
+                let base_ms = self.clock.base_of(time, read_at)?;
+                Some(Input::TimeTold { relay: url(&relay)?, base_ms })
+            }
             PoolEvent::CaughtUp { relay, sub, cut } => {
                 tracing::debug!(%relay, %sub, ?cut, "caught up");
                 Some(Input::CaughtUp { relay: url(&relay)?, sub: sub.parse().ok()?, cut: cut.map(At::from_secs) })

@@ -45,6 +45,21 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
 
 /// Writes what is different about our relays, once.
 pub(crate) fn compare(before: &View, after: &View) {
+    match (before.clock_ahead_ms, after.clock_ahead_ms) {
+        (None, Some(ahead_ms)) => tracing::warn!(ahead_ms, "clock is not what the relays say"),
+        (Some(_), None) => tracing::info!("clock agrees with the relays again"),
+        _ => {}
+    }
+    for relay in
+        after.relays.iter().filter(|relay| relay.origin == "substitute" && before.relays.iter().all(|known| known.url != relay.url))
+    {
+        tracing::warn!(relay = %relay.url, "relay stands in for one that is no use for hours");
+    }
+    for relay in
+        before.relays.iter().filter(|relay| relay.origin == "substitute" && after.relays.iter().all(|known| known.url != relay.url))
+    {
+        tracing::info!(relay = %relay.url, "relay does not stand in any more");
+    }
     for relay in after.relays.iter().filter(|relay| relay.own) {
         let was = before.relays.iter().find(|known| known.url == relay.url).is_some_and(|known| known.is_deaf);
         match (was, relay.is_deaf) {

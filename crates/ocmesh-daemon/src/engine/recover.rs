@@ -71,7 +71,7 @@ impl MeshTask {
                 self.stay_damaged(runtime);
                 return;
             }
-            match self.reload() {
+            match self.reload(0) {
                 Ok(()) => {
                     tracing::info!("store writes again");
                     self.failures.recovered_at = Some(Instant::now());
@@ -107,7 +107,7 @@ impl MeshTask {
             }
             other => format!("{other}; nothing new is accepted until it can be written"),
         };
-        self.view.send_replace(std::sync::Arc::new(view::of(&self.mesh, &self.pool, self.failed_messages, Some(why))));
+        self.view.send_replace(std::sync::Arc::new(view::of(&self.mesh, &self.pool, self.clock.reading(), self.failed_messages, Some(why))));
     }
 
     /// The whole file is looked at with a new connection: what went wrong on the way from the disk into memory is no damage.
@@ -145,10 +145,12 @@ impl MeshTask {
         }
     }
 
-    fn reload(&mut self) -> Result<(), BatchError> {
+    /// Starts the core anew from the disk; the clock stepped by so much meanwhile.
+    pub(super) fn reload(&mut self, stepped_ms: i64) -> Result<(), BatchError> {
         // A new connection, which has nothing left of what failed; opening writes and syncs what is in the log.
         self.store.reopen()?;
-        let snapshot: Snapshot = self.store.load()?;
+        let mut snapshot: Snapshot = self.store.load()?;
+        snapshot.clock_stepped(stepped_ms);
         // A write that changes nothing proves that writing works.
         self.store.begin()?;
         self.store.apply(&ocmesh_proto::Change::PutOwn(Box::new(snapshot.own.clone())), self.clock.now())?;

@@ -8,7 +8,7 @@ use std::{
 
 use ocmesh_proto::{
     Answer, At, Command, CommandId, Effect, Input, Lane, Mesh, Notice, Policy, Refusal, RelayRole, Status, Verdict,
-    time::{HOUR, MINUTE},
+    time::{DAY, HOUR, MINUTE},
 };
 use ocmesh_relay::{ConnectOptions, Pool};
 use ocmesh_store::{OpenError, PruneLimits, ReadError, Store, WriteError};
@@ -32,8 +32,12 @@ use crate::{clock::Clock, shutdown::StopToken};
 
 /// Inputs written in one transaction: enough to share a disk flush under load, few enough that a caller waits only milliseconds.
 const BATCH_MAX: usize = 128;
+/// A goodbye ends by itself after two seconds; in all a stop has five.
+const GOODBYE_MAX: Duration = Duration::from_secs(3);
 /// How often old rows are pruned.
 const PRUNE_INTERVAL_MS: u64 = HOUR;
+/// How long an idempotency key stands for its first call.
+const IDEMPOTENCY_MS: u64 = 7 * DAY;
 
 /// Everything the loop owns.
 pub(crate) struct MeshTask {
@@ -54,6 +58,8 @@ pub(crate) struct MeshTask {
     pub(crate) waiting: BTreeMap<CommandId, oneshot::Sender<Result<Told, AskError>>>,
     pub(crate) next_command: u64,
     pub(crate) told_to_stop: bool,
+    /// When a goodbye ends at the latest, by a clock that nobody sets.
+    pub(crate) finish_by: Option<tokio::time::Instant>,
     pub(crate) failed_messages: u64,
     pub(crate) prune_at: At,
     pub(crate) finished: bool,
@@ -70,6 +76,8 @@ enum Arrival {
     Question(Question),
     Heard(Heard),
     Stop,
+    /// The goodbye took too long.
+    Overdue,
     /// Every sender is gone.
     Closed,
 }
@@ -116,7 +124,7 @@ impl MeshTask {
         let mut arrival = heard(Input::Started);
         while !self.finished {
             self.pulse.beat();
-            if let Err(error) = self.batch(arrival).and_then(|()| self.tidy_when_due()) {
+            if let Err(error) = self.keep_time().and_then(|()| self.batch(arrival)).and_then(|()| self.tidy_when_due()) {
                 self.recover(runtime, &error);
                 arrival = heard(Input::Started);
                 continue;
@@ -140,6 +148,20 @@ impl MeshTask {
         }
     }
 
+    /// Follows the clock where that is right. Where the time steps, memory is thrown away: what it holds is dated by another clock, and a mesh
+    /// that starts anew from the disk asks relays for everything it needs.
+    fn keep_time(&mut self) -> Result<(), BatchError> {
+        // A goodbye has a few seconds; the next start looks at the clock anyway.
+        let Some(by_ms) = (if self.told_to_stop { None } else { self.clock.settle(self.mesh.told_time()) }) else { return Ok(()) };
+        tracing::warn!(by_ms, "the time stepped, the mesh starts anew");
+        for status in self.pool.status() {
+            self.pool.disconnect(&status.relay);
+        }
+        self.reload(by_ms)?;
+        self.prune_at = self.clock.now();
+        self.batch(heard(Input::Started))
+    }
+
     async fn next_arrival(&mut self) -> Arrival {
         if let Some(input) = self.later.pop_front() {
             return heard(input);
@@ -152,16 +174,22 @@ impl MeshTask {
                 None => std::future::pending().await,
             }
         };
-        // A stopping mesh is not told twice.
+        // A stopping mesh is not told twice; it may not take for ever, whatever its clock says.
         let stop = async {
-            if self.told_to_stop {
-                std::future::pending::<()>().await;
+            match self.finish_by {
+                Some(at) => {
+                    tokio::time::sleep_until(at).await;
+                    Arrival::Overdue
+                }
+                None => {
+                    self.stop.cancelled().await;
+                    Arrival::Stop
+                }
             }
-            self.stop.cancelled().await;
         };
         tokio::select! {
             biased;
-            () = stop => Arrival::Stop,
+            arrival = stop => arrival,
             Some(question) = self.questions.recv() => Arrival::Question(question),
             input = self.inputs.recv() => input.map_or(Arrival::Closed, Arrival::Heard),
             () = tick => heard(Input::Ticked),
@@ -203,9 +231,15 @@ impl MeshTask {
     fn take(&mut self, arrival: Arrival, after: &mut After) -> Result<(), BatchError> {
         match arrival {
             Arrival::Closed => Ok(()),
+            Arrival::Overdue => {
+                tracing::warn!("goodbye took too long");
+                self.finished = true;
+                Ok(())
+            }
             Arrival::Stop => {
                 let id = self.command_id();
                 self.told_to_stop = true;
+                self.finish_by = Some(tokio::time::Instant::now() + GOODBYE_MAX);
                 self.feed(Input::Commanded { id, command: Command::Stop }, after)
             }
             Arrival::Question(Question { ask, answer }) => self.take_question(ask, answer, after),
@@ -232,7 +266,7 @@ impl MeshTask {
         answer: oneshot::Sender<Result<Told, AskError>>,
         after: &mut After,
     ) -> Result<(), BatchError> {
-        let commands = match facts::commands(&self.store, ask, self.clock.now()) {
+        let commands = match facts::commands(&self.store, ask, self.keys_since()) {
             Ok(commands) => commands,
             Err(NotAsked::Refused(error)) => {
                 let _ = answer.send(Err(error)); // Whoever asked may be gone already.
@@ -269,6 +303,11 @@ impl MeshTask {
             let _ = answer.send(Ok(Told::Done)); // Nothing was asked for.
         }
         Ok(())
+    }
+
+    /// Since when an idempotency key stands. A clock that may be wrong makes none forgotten.
+    fn keys_since(&self) -> At {
+        if self.clock.is_sure() { self.clock.now().minus(IDEMPOTENCY_MS) } else { At(0) }
     }
 
     fn command_id(&mut self) -> CommandId {
@@ -376,7 +415,7 @@ impl MeshTask {
     }
 
     fn show(&self) {
-        let view = Arc::new(view::of(&self.mesh, &self.pool, self.failed_messages, None));
+        let view = Arc::new(view::of(&self.mesh, &self.pool, self.clock.reading(), self.failed_messages, None));
         let before = self.view.send_replace(Arc::clone(&view));
         journal::compare(&before, &view);
     }
@@ -385,7 +424,8 @@ impl MeshTask {
     /// and the log would grow without end.
     fn tidy_when_due(&mut self) -> Result<(), BatchError> {
         let now = self.clock.now();
-        if now < self.prune_at || self.finished {
+        // What is forgotten by a wrong clock is gone.
+        if now < self.prune_at || self.finished || !self.clock.is_sure() {
             return Ok(());
         }
         self.prune_at = now.plus(PRUNE_INTERVAL_MS);

@@ -2,19 +2,25 @@
 
 use std::time::UNIX_EPOCH;
 
-use ocmesh_proto::{At, Hearing, Mesh, RelayStanding, RelayUrl};
+use ocmesh_proto::{
+    At, Hearing, Mesh, RelayOrigin, RelayStanding, RelayUrl,
+    skew::{Reading, Timekeeper},
+    time::{HOUR, SECOND},
+};
 use ocmesh_relay::{AuthState, LinkState, Pool, RelayStatus};
 
 use super::ask::{RelayView, View};
 
 /// Builds a view; `failed` counts messages given up since the start.
-pub(crate) fn of(mesh: &Mesh, pool: &Pool, failed: u64, store_failing: Option<String>) -> View {
+pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_failing: Option<String>) -> View {
     let (peers, peers_online) = mesh.peer_counts();
     let (outbox_waiting, outbox_relayed) = mesh.outbox_counts();
-    let mut relays = relays(mesh, pool);
+    let mut relays = relays(mesh, pool, mesh.now());
     let order = mesh.own_relays();
     relays.sort_by_key(|relay| (order.iter().position(|own| *own == relay.url).unwrap_or(usize::MAX), relay.url.clone()));
-    let warnings = warnings(&relays, store_failing.as_deref());
+    let mut warnings = warnings(&relays, store_failing.as_deref());
+    let clock_ahead_ms = Timekeeper::skew_ms(reading, mesh.told_time(), order.len());
+    warnings.extend(clock_ahead_ms.map(clock_warning));
     View {
         name: mesh.name().to_owned(),
         about: mesh.about().to_owned(),
@@ -28,20 +34,28 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, failed: u64, store_failing: Option<St
         peers,
         peers_online,
         warnings,
+        clock_ahead_ms,
         store_failing,
     }
 }
 
-fn relays(mesh: &Mesh, pool: &Pool) -> Vec<RelayView> {
+fn relays(mesh: &Mesh, pool: &Pool, now: At) -> Vec<RelayView> {
     let one = |status: RelayStatus| {
         let url = RelayUrl::parse(&status.relay).ok()?;
         let standing = mesh.relay_standing(&url)?;
-        Some(relay(url, &standing, status))
+        Some(relay(url, &standing, status, now))
     };
     pool.status().into_iter().filter_map(one).collect()
 }
 
-fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus) -> RelayView {
+fn join(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    }
+}
+
+fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus, now: At) -> RelayView {
     let since = status.since.duration_since(UNIX_EPOCH).map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
     RelayView {
         url,
@@ -50,7 +64,7 @@ fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus) -> RelayV
         state: state(standing, &status).to_owned(),
         since: At(since),
         is_deaf: matches!(standing.hearing, Hearing::Deaf { .. }),
-        note: note(standing, &status),
+        note: join(bad_for(standing, now), note(standing, &status)),
         last_error: status.last_error,
         latency_ms: status.latency_ms,
         is_inbox: standing.is_inbox,
@@ -73,6 +87,19 @@ fn state(standing: &RelayStanding, status: &RelayStatus) -> &'static str {
 
 /// Calm words for what a relay asks of its users.
 fn note(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
+    if standing.origin == Some(RelayOrigin::Substitute) {
+        return Some("stands in for a relay of ours that is no use right now; leaves when that one is good again".to_owned());
+    }
+    why(standing, status)
+}
+
+/// For how long one of ours is no use, where that is long.
+fn bad_for(standing: &RelayStanding, now: At) -> Option<String> {
+    let hours = now.since(standing.bad_since.filter(|_| standing.own)?) / HOUR;
+    (hours >= 6).then(|| format!("no use for {hours} hours; if it stays so, remove it: ocmesh relays remove"))
+}
+
+fn why(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
     if status.auth == AuthState::Refused {
         return Some("it wants an account or a payment; everything else goes on without it".to_owned());
     }
@@ -93,6 +120,19 @@ fn note(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
     }
     let asks_payment = standing.info.payment_required && status.state != LinkState::Open;
     asks_payment.then(|| "it asks its users for a payment; everything else goes on without it".to_owned())
+}
+
+/// What a wrong clock means and what to do about it.
+pub(crate) fn clock_warning(ahead_ms: i64) -> String {
+    let secs = ahead_ms.unsigned_abs() / SECOND;
+    let by = match secs {
+        0..120 => format!("{secs} seconds"),
+        120..7_200 => format!("{} minutes", secs / 60),
+        7_200..172_800 => format!("{} hours", secs / 3_600),
+        _ => format!("{} days", secs / 86_400),
+    };
+    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    format!("this machine's clock is {by} {way} what the relays say; set it, or relays may refuse us. This goes away by itself then")
 }
 
 fn warnings(relays: &[RelayView], store_failing: Option<&str>) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! Connections of our relays and of routes: dialled, subscribed, caught up, lost. What is good is proven here.
 
-use super::{GOOD_INTERVAL_MS, INBOX_PATIENCE_MS, PRESENCE_LEASE_MS, ROUTE_IDLE_MS, RelayInUse, search::presence_filters};
+use super::{GOOD_INTERVAL_MS, INBOX_PATIENCE_MS, PRESENCE_LEASE_MS, ROUTE_IDLE_MS, RelayInUse, SWEEP_MS, search::presence_filters};
 use crate::{
     At, Change, Effect, Filter, Link, Mesh, Notice, RelayInfo, RelayRole, RelayUrl, Sub, agenda::Timer, limit::ROUTE_CONNECTIONS_MAX,
+    skew::Told,
 };
 
 impl Mesh {
@@ -89,6 +90,18 @@ impl Mesh {
         }
     }
 
+    pub(crate) fn time_told(&mut self, url: &RelayUrl, base_ms: i64) {
+        if let Some(relay) = self.relays.get_mut(url) {
+            relay.told_base_ms = Some(base_ms);
+        }
+    }
+
+    /// What our own relays say the time is. A peer's relay is anybody's.
+    #[must_use]
+    pub fn told_time(&self) -> Option<Told> {
+        Told::of(self.relays.own_urls().iter().filter_map(|url| self.relays.get(url)?.told_base_ms).collect())
+    }
+
     pub(crate) fn relay_described(&mut self, url: &RelayUrl, info: RelayInfo) {
         if let Some(relay) = self.relays.get_mut(url) {
             let expires_now = info.expires_events && !relay.info.expires_events;
@@ -100,6 +113,9 @@ impl Mesh {
     }
 
     pub(crate) fn subscribe_own(&mut self, url: &RelayUrl) {
+        if let Some(relay) = self.relays.get_mut(url) {
+            relay.asked_at = self.now;
+        }
         self.subscribe_direct(url);
         self.subscribe(url, Sub::Presence, presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[]), true);
     }
@@ -149,17 +165,29 @@ impl Mesh {
         for url in self.relays.own_urls() {
             let Some(relay) = self.relays.get_mut(&url) else { continue };
             if relay.is_good() {
+                let sweep = now.since(relay.asked_at) >= SWEEP_MS;
                 self.note_good(&url);
+                if sweep {
+                    self.abandon_canary(&url);
+                    self.subscribe_own(&url);
+                }
             } else if relay.down_since.is_some_and(|at| now.since(at) > INBOX_PATIENCE_MS) {
                 relay.inbox_ok = false;
             }
         }
+        self.look_after_relays();
         self.inbox_set_may_have_changed();
         self.agenda.set(Timer::Good, self.now.plus(GOOD_INTERVAL_MS));
     }
 
     /// After a sleep a timer may come before anybody knows that a socket is dead: an open relay is good again when it has caught up again.
     pub(crate) fn prove_relays_again(&mut self) {
+        let now = self.now;
+        for url in self.relays.own_urls() {
+            if let Some(relay) = self.relays.get_mut(&url) {
+                relay.look_anew(now);
+            }
+        }
         for url in self.relays.open_own() {
             if let Some(relay) = self.relays.get_mut(&url) {
                 relay.caught_up.clear();

@@ -19,6 +19,8 @@ pub struct RelayStanding {
     pub refused_inbox: Option<String>,
     /// Whether it brings what it takes.
     pub hearing: Hearing,
+    /// Since when it is no use to us, as of the last look.
+    pub bad_since: Option<At>,
     /// What its NIP-11 document says.
     pub info: RelayInfo,
 }
@@ -52,6 +54,7 @@ impl Mesh {
             good_at: relay.record.as_ref().and_then(|record| record.good_at),
             cut_at: relay.cuts.earliest(),
             refused_inbox: relay.refused_inbox.clone(),
+            bad_since: relay.bad_since(),
             hearing: relay.canary.hearing.clone(),
             info: relay.info.clone(),
         })

@@ -211,3 +211,19 @@ fn answers_to_canaries_are_nobody_elses() {
     }
     assert_eq!(mesh.me(), key(1));
 }
+
+#[test]
+fn what_a_relay_kept_back_between_two_canaries_is_found_within_hours() {
+    let mut world = pair();
+    world.pass(MINUTE);
+    world.set_down(B, true);
+    ears(&mut world, A, Ears::Deaf);
+    world.send(0, 1, "kept back");
+    world.pass(SECOND);
+    ears(&mut world, A, Ears::Good);
+    world.kill(0); // Its sender does not send it again.
+    world.pass(3 * HOUR);
+    assert!(world.inbox(1).is_empty() && matches!(hearing(&world, 1, A), Hearing::Good { .. }), "nobody could know");
+    world.pass(HOUR + 10 * MINUTE);
+    assert_eq!(world.inbox(1).len(), 1);
+}

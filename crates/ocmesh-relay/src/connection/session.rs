@@ -18,9 +18,9 @@ use super::{
     wire::{Turn, Wire},
 };
 use crate::{
-    HeldEvent, LinkState, PoolEvent, RelayInfo,
+    HeldEvent, LinkState, PoolEvent,
     auth::{Auth, Move},
-    info,
+    info::{self, Found},
     publish::{Answer, Flights},
     subscription::{AuthView, Listing, Out},
 };
@@ -61,7 +61,7 @@ pub(super) struct Session<'a> {
     paused_at: Option<Instant>,
     /// Pauses that moved no deadline yet.
     paused: Duration,
-    info: Option<Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + 'a>>>,
+    info: Option<Pin<Box<dyn Future<Output = Option<Found>> + Send + 'a>>>,
     answers: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
 }
 
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
         let info = is_stale.then(|| {
             memory.described_at = Some(now);
             let fetch = info::fetch(&surroundings.dialer, &link.relay, options.private_ok, tuning);
-            Box::pin(fetch) as Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + 'a>>
+            Box::pin(fetch) as Pin<Box<dyn Future<Output = Option<Found>> + Send + 'a>>
         });
         Self {
             wire,
@@ -287,11 +287,14 @@ impl<'a> Session<'a> {
         self.act(outs);
     }
 
-    fn described(&mut self, found: Option<RelayInfo>) {
+    fn described(&mut self, found: Option<Found>) {
         self.info = None;
-        let lists = found.as_ref().is_some_and(|info| info.supported_nips.contains(&NEGENTROPY));
+        let lists = found.as_ref().is_some_and(|found| found.info.supported_nips.contains(&NEGENTROPY));
         self.memory.subscriptions.list(if lists { Listing::Negentropy } else { Listing::Pages }, Instant::now());
-        if let Some(info) = found {
+        if let Some(Found { info, time }) = found {
+            if let Some(time) = time {
+                self.outlet.emit(self.link.time_told(time));
+            }
             self.outlet.emit(PoolEvent::Described { relay: Arc::clone(&self.link.relay), info });
         }
     }
@@ -313,6 +316,6 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn poll_info(info: &mut Option<Pin<Box<dyn Future<Output = Option<RelayInfo>> + Send + '_>>>) -> Option<RelayInfo> {
+async fn poll_info(info: &mut Option<Pin<Box<dyn Future<Output = Option<Found>> + Send + '_>>>) -> Option<Found> {
     info.as_mut()?.await
 }

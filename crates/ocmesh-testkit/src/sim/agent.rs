@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ocmesh_proto::{
     At, Command, CommandId, EventId, Idempotency, Input, Mesh, MessageId, Policy, PubKey, Recipient, RelayUrl, SendRequest, Trust,
-    time::DAY,
+    skew::{Reading, Timekeeper},
+    time::{DAY, MINUTE},
 };
 
 use super::{
     connection::Connection,
     disk::Disk,
-    world::{Happening, World},
+    world::{BEGIN, Happening, World},
 };
+
+/// A machine that starts has its clock from somewhere; it is never off by more.
+const START_SKEW_MS_MAX: i64 = 90 * MINUTE.cast_signed();
 
 /// How long an idempotency key stands for its first call.
 const IDEMPOTENCY_MS: u64 = 7 * DAY;
@@ -67,8 +71,10 @@ pub(super) struct Agent {
     pub(super) mesh: Option<Mesh>,
     /// Grows with every start, so that what was meant for an earlier life is dropped.
     pub(super) generation: u64,
-    /// Its clock against the world's, in milliseconds.
+    /// Its wall clock against the world's, in milliseconds.
     pub(super) skew_ms: i64,
+    /// Its mesh's time. The world's clock is the one that nobody sets.
+    pub(super) keeper: Timekeeper,
     pub(super) inbox: VecDeque<Input>,
     pub(super) asks: VecDeque<(u64, Ask)>,
     pub(super) waiting: BTreeMap<CommandId, u64>,
@@ -96,6 +102,7 @@ impl Agent {
             mesh: None,
             generation: 0,
             skew_ms: 0,
+            keeper: Timekeeper::new(Reading { wall: BEGIN, steady_ms: BEGIN.0 }),
             inbox: VecDeque::new(),
             asks: VecDeque::new(),
             waiting: BTreeMap::new(),
@@ -115,9 +122,13 @@ impl Agent {
         self.life == Life::Running
     }
 
-    /// What its own clock shows.
-    pub(super) const fn clock(&self, now: At) -> At {
-        At(now.0.saturating_add_signed(self.skew_ms))
+    /// The time as its mesh counts.
+    pub(super) fn clock(&self, now: At) -> At {
+        self.keeper.now(now.0)
+    }
+
+    fn reading(&self, now: At) -> Reading {
+        Reading { wall: At(now.0.saturating_add_signed(self.skew_ms)), steady_ms: now.0 }
     }
 
     pub(super) fn command(&mut self, ask: Ask, now: At) -> Command {
@@ -146,12 +157,37 @@ impl Agent {
 
 impl World {
     pub(super) fn start(&mut self, a: usize) {
+        let now = self.now;
+        let agent = &mut self.agents[a];
+        if agent.skew_ms.abs() > START_SKEW_MS_MAX {
+            agent.skew_ms = 0;
+        }
+        agent.keeper = Timekeeper::new(agent.reading(now));
+        self.run_core(a, 0);
+    }
+
+    /// Follows the clock where that is right; where it steps, the core starts anew from the disk, as the shell does it.
+    pub(super) fn keep_time(&mut self, a: usize) {
+        let now = self.now;
+        let agent = &mut self.agents[a];
+        let told = agent.mesh.as_ref().and_then(Mesh::told_time);
+        let reading = agent.reading(now);
+        let Some(by_ms) = agent.keeper.settle(reading, told) else { return };
+        self.stats.steps += 1;
+        self.trace.line(now, || format!("agent {a}  steps by {by_ms} ms"));
+        self.end(a);
+        self.run_core(a, by_ms);
+    }
+
+    fn run_core(&mut self, a: usize, stepped_ms: i64) {
         let (now, seed) = (self.now, self.dice.next());
         let agent = &mut self.agents[a];
         agent.life = Life::Running;
         agent.generation += 1;
         agent.working = false;
-        agent.mesh = Some(Mesh::new(agent.me, agent.policy.clone(), agent.disk.load(), seed, agent.clock(now)));
+        let mut snapshot = agent.disk.load();
+        snapshot.clock_stepped(stepped_ms);
+        agent.mesh = Some(Mesh::new(agent.me, agent.policy.clone(), snapshot, seed, agent.clock(now)));
         self.trace.line(now, || format!("agent {a}  starts"));
         self.push(a, Input::Started);
     }

@@ -51,6 +51,14 @@ impl World {
         }
     }
 
+    /// What the shell's loop does each time round.
+    pub(super) fn work_in_time(&mut self, a: usize) {
+        if self.agents[a].is_running() {
+            self.keep_time(a);
+        }
+        self.work(a);
+    }
+
     /// One transaction: some of what is there, then its effects, answers and notices, as far as its fate lets it.
     pub(super) fn work(&mut self, a: usize) {
         self.agents[a].working = false;

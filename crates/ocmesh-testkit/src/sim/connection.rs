@@ -57,6 +57,8 @@ pub(super) enum Down {
     Answer(EventId, Verdict, &'static str),
     Authenticated,
     Described,
+    /// The relay's time less the world's.
+    Time(i64),
 }
 
 impl World {
@@ -122,6 +124,9 @@ impl World {
         connection.open = true;
         let (described, subs) = (std::mem::replace(&mut connection.described, true), connection.subs.keys().copied().collect::<Vec<_>>());
         self.push(a, Input::RelayChanged { relay: url, link: Link::Open });
+        if let Some(off_ms) = self.relays[r].habits.tells {
+            self.down(a, r, 0, Down::Time(off_ms));
+        }
         if !described {
             self.down(a, r, 0, Down::Described);
         }
@@ -302,6 +307,7 @@ impl World {
                 connection.known_to_relay = true;
                 self.push(a, Input::Authenticated { relay });
             }
+            Down::Time(base_ms) => self.push(a, Input::TimeTold { relay, base_ms }),
             Down::Described => {
                 let info = RelayInfo { expires_events: self.relays[r].habits.expires, ..RelayInfo::default() };
                 self.push(a, Input::RelayDescribed { relay, info });

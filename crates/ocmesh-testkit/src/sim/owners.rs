@@ -154,8 +154,8 @@ impl World {
         }
         self.trace.line(self.now, || format!("owner {a}  asks {ask:?}"));
         if ask == Ask::Stop {
-            let (generation, skew_ms) = (self.agents[a].generation, self.agents[a].skew_ms);
-            self.queue.push(self.now.plus(5 * SECOND), Happening::StopDue { a, generation, skew_ms });
+            let generation = self.agents[a].generation;
+            self.queue.push(self.now.plus(5 * SECOND), Happening::StopDue { a, generation });
         }
         self.calls.insert(call, Call { a, ask: ask.clone(), tries });
         self.agents[a].asks.push_back((call, ask));

@@ -142,10 +142,11 @@ impl Plan {
             50..=54 => Trouble::Deaf { r, for_ms },
             55..=59 => Trouble::ClosesAll { r },
             60..=74 => Trouble::Killed { a, for_ms },
-            75..=82 => Trouble::Asleep { a, for_ms },
+            // Now and then over a long weekend.
+            75..=82 => Trouble::Asleep { a, for_ms: if span >= 4 * DAY && dice.chance(300) { 3 * DAY } else { for_ms } },
             83..=91 => Trouble::DiskBad { a, for_ms: for_ms.min(HOUR) },
             _ => {
-                let by = dice.weighted(&[(40, 61 * SECOND), (30, 5 * MINUTE), (30, 45 * MINUTE)], MINUTE).cast_signed();
+                let by = dice.weighted(&[(30, 61 * SECOND), (20, 5 * MINUTE), (20, 45 * MINUTE), (30, 365 * DAY)], MINUTE).cast_signed();
                 Trouble::ClockSet { a, by_ms: if dice.chance(500) { by } else { -by } }
             }
         };
@@ -170,12 +171,20 @@ fn habits(dice: &mut Dice, honest: bool) -> Habits {
         page: 1,
         wants_auth: false,
         expires: false,
+        tells: None,
     };
     Habits {
         rate: u32::try_from(dice.weighted(&[(80, 0), (10, 2), (10, 10)], 0)).unwrap_or(0),
         page: dice.index(40) + 1,
         wants_auth: dice.chance(150),
         expires: dice.chance(700),
+        // One in three of the others lies about the time, each in its own way.
+        tells: if honest {
+            Some(0)
+        } else {
+            let off = dice.between(MINUTE, 400 * DAY).cast_signed();
+            dice.weighted(&[(35, Some(0)), (30, None), (20, Some(off)), (15, Some(-off))], None)
+        },
         ..habits
     }
 }

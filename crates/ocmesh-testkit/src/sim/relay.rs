@@ -35,6 +35,8 @@ pub(super) struct Habits {
     pub(super) wants_auth: bool,
     /// Lists NIP-40.
     pub(super) expires: bool,
+    /// How far the time that it tells is off; `None` when it tells none.
+    pub(super) tells: Option<i64>,
 }
 
 /// What came of an event.
@@ -54,8 +56,6 @@ pub(super) struct Relay {
     pub(super) down: bool,
     /// Brings no direct message live.
     pub(super) deaf: bool,
-    /// What it kept back so: between two canaries nobody can know of it, and only the next catch-up, or the sender's next try, brings it.
-    pub(super) kept_back: BTreeSet<EventId>,
     /// Agents that cannot reach it.
     pub(super) cut_off: BTreeSet<usize>,
     /// Agents whose every subscription it closes.
@@ -76,7 +76,6 @@ impl Relay {
             habits,
             down: false,
             deaf: false,
-            kept_back: BTreeSet::new(),
             cut_off: BTreeSet::new(),
             shuns: BTreeSet::new(),
             direct: BTreeMap::new(),

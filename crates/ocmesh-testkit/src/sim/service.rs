@@ -131,7 +131,6 @@ impl World {
             self.ledger.kept.insert((r, message));
         }
         if self.relays[r].deaf && event.is_direct() {
-            self.relays[r].kept_back.insert(id);
             return;
         }
         for a in 0..self.agents.len() {

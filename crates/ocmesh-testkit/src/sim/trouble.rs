@@ -12,9 +12,6 @@ use super::{
     world::{Happening, World},
 };
 
-/// A clock is never off by more: four hours between two clocks is what the rules leave room for.
-const SKEW_MS_MAX: i64 = 90 * MINUTE.cast_signed();
-
 impl World {
     pub(super) fn begin_trouble(&mut self, trouble: Trouble) {
         if !self.trouble {
@@ -69,7 +66,9 @@ impl World {
                 self.agents[a].disk_bad_until = self.now.plus(for_ms);
             }
             Trouble::ClockSet { a, by_ms } => {
-                self.agents[a].skew_ms = (self.agents[a].skew_ms + by_ms).clamp(-SKEW_MS_MAX, SKEW_MS_MAX);
+                // Ahead and back again, or from one error to another.
+                let agent = &mut self.agents[a];
+                agent.skew_ms = if agent.skew_ms.abs() > by_ms.abs() { 0 } else { by_ms };
                 self.wake_when_due(a);
             }
         }
