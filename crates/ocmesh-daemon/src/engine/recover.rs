@@ -107,7 +107,13 @@ impl MeshTask {
             }
             other => format!("{other}; nothing new is accepted until it can be written"),
         };
-        self.view.send_replace(std::sync::Arc::new(view::of(&self.mesh, &self.pool, self.clock.reading(), self.failed_messages, Some(why))));
+        self.view.send_replace(std::sync::Arc::new(view::of(
+            &self.mesh,
+            &self.pool,
+            self.clock.reading(),
+            self.failed_messages,
+            Some(why),
+        )));
     }
 
     /// The whole file is looked at with a new connection: what went wrong on the way from the disk into memory is no damage.

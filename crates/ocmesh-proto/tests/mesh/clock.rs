@@ -19,6 +19,8 @@ fn snapshot(world: &World, index: usize) -> Snapshot {
         peers: disk.peers.values().cloned().collect(),
         parcels: disk.parcels.values().cloned().collect(),
         relays: disk.relays.values().cloned().collect(),
+        own_lines: disk.own_lines.values().copied().collect(),
+        gaps: disk.gaps.values().cloned().collect(),
     }
 }
 

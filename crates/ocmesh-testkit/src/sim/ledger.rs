@@ -304,7 +304,7 @@ impl World {
         for (a, agent) in self.agents.iter().enumerate() {
             let own = agent.mesh.as_ref().map(Mesh::own_relays).unwrap_or_default();
             for relay in self.relays.iter().filter(|relay| own.contains(&relay.url)) {
-                let shown = relay.kept_for(agent.me).iter().filter(|id| !self.wire.withheld.contains(id) && !relay.kept_back.contains(id));
+                let shown = relay.kept_for(agent.me).iter().filter(|id| !self.wire.withheld.contains(id));
                 let events = shown.filter_map(|id| self.wire.event(*id));
                 let missed = events.filter(|event| !event.is_canary()).filter(|event| {
                     let known = event.message().is_some_and(|message| agent.disk.messages.contains_key(&message));
