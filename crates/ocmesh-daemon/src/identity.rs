@@ -15,7 +15,7 @@ use ocmesh_wire::Keys;
 pub use backup::BackupProblem;
 pub use database_key::{DatabaseKeyError, KeyPlace};
 pub use friendly_name::friendly_name;
-pub use restore::{RestoreError, Restored, restore_from_backup};
+pub use restore::{RestoreError, Restored, read_sealed_copy, restore_from_backup};
 
 use crate::{
     config::{Config, KeychainUse},

@@ -127,6 +127,9 @@ impl StartError {
             }
             Self::PortTaken { .. } => "stop that program, or choose another port: OCMESH_API_PORT=0 takes any free one".to_owned(),
             Self::Listen { source, .. } if is_denied(source) => "choose a port of 1024 or higher with OCMESH_API_PORT".to_owned(),
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
+                "this machine has no 127.0.0.1; give the loopback interface its address: ip address add 127.0.0.1/8 dev lo".to_owned()
+            }
             Self::Listen { .. } => "choose another port with OCMESH_API_PORT, or another socket with OCMESH_API_SOCKET".to_owned(),
             Self::Broken => "start it again; nothing that was acknowledged is lost".to_owned(),
             Self::NotSynced => DISK.to_owned(),

@@ -107,6 +107,9 @@ pub enum AskError {
     /// The database is damaged.
     #[error("the database is damaged")]
     Damaged,
+    /// Another program holds the database.
+    #[error("another program holds the database")]
+    Locked,
     /// The mesh is busy: too many questions wait.
     #[error("too many requests are waiting")]
     Busy,

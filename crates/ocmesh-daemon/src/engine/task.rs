@@ -99,6 +99,7 @@ impl BatchError {
             Self::Write(error) if error.is_damage() => AskError::Damaged,
             Self::Read(error) if error.is_damage() => AskError::Damaged,
             Self::Open(error) if error.is_damage() => AskError::Damaged,
+            Self::Write(WriteError::Busy) | Self::Read(ReadError::Busy) | Self::Open(OpenError::Locked) => AskError::Locked,
             other => AskError::Store(other.to_string()),
         }
     }
@@ -176,7 +177,14 @@ impl MeshTask {
     /// One transaction: the arrival and whatever else is already there.
     fn batch(&mut self, first: Arrival) -> Result<(), BatchError> {
         let mut after = After::default();
-        self.store.begin()?;
+        if let Err(error) = self.store.begin() {
+            let error = BatchError::from(error);
+            if let Arrival::Question(question) = first {
+                // Whoever asked may be gone already.
+                let _ = question.answer.send(Err(error.to_ask_error()));
+            }
+            return Err(error);
+        }
         let mut next = Some(first);
         let mut count = 0usize;
         while let Some(arrival) = next.take() {

@@ -68,6 +68,10 @@ impl IntoResponse for Fault {
             ErrorCode::Busy => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            // The engine tries again after 1 s, then after longer pauses.
+            ErrorCode::StoreFailing => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
             _ => {}
         }
         response
@@ -87,6 +91,7 @@ impl From<AskError> for Fault {
                 Self::new(ErrorCode::StoreFailing, "the store cannot write")
             }
             AskError::Damaged => Self::damaged(),
+            AskError::Locked => Self::new(ErrorCode::Busy, "another program holds the database"),
             AskError::Busy => Self::new(ErrorCode::Busy, "too many requests are waiting"),
             AskError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
         }

@@ -8,6 +8,7 @@ use std::{
 
 use ocmesh_proto::PubKey;
 use ocmesh_store::{OpenError, Store, StoreKey};
+use ocmesh_wire::Keys;
 
 use super::{
     OpenIdentityError,
@@ -58,15 +59,7 @@ pub enum RestoreError {
 /// # Errors
 /// Refuses when the database is well, or when the sealed copy cannot be opened.
 pub fn restore_from_backup(home: &Home, config: &Config) -> Result<Restored, RestoreError> {
-    let keychain = keychain_for(config);
-    let Some((key, _)) = database_key::find(home, keychain.as_deref())? else {
-        return Err(DatabaseKeyError::Missing(home.identity_backup()).into());
-    };
-    let keys = match backup::read(home, &key)? {
-        Found::Opens(keys) => keys,
-        Found::DoesNotOpen => return Err(BackupProblem::DoesNotOpen(home.identity_backup()).into()),
-        Found::Nothing => return Err(RestoreError::NoBackup(home.identity_backup())),
-    };
+    let (key, keys) = sealed_copy(home, config)?;
     let (mut store, kept) = match open_if_there(home, &key)? {
         Some(store) => match store.identity() {
             Ok(Some(_)) => return Err(RestoreError::NotNeeded),
@@ -80,6 +73,26 @@ pub fn restore_from_backup(home: &Home, config: &Config) -> Result<Restored, Res
     };
     store.put_identity(&keys.secret_bytes()).map_err(|error| RestoreError::Create(OpenIdentityError::Write(error)))?;
     Ok(Restored { pubkey: keys.public(), kept })
+}
+
+/// The identity as the sealed copy has it. Reads two small files and needs no lock, so that a backup can be made while the daemon runs.
+///
+/// # Errors
+/// There is no copy, or it does not open.
+pub fn read_sealed_copy(home: &Home, config: &Config) -> Result<Keys, RestoreError> {
+    Ok(sealed_copy(home, config)?.1)
+}
+
+fn sealed_copy(home: &Home, config: &Config) -> Result<(StoreKey, Keys), RestoreError> {
+    let keychain = keychain_for(config);
+    let Some((key, _)) = database_key::find(home, keychain.as_deref())? else {
+        return Err(DatabaseKeyError::Missing(home.identity_backup()).into());
+    };
+    match backup::read(home, &key)? {
+        Found::Opens(keys) => Ok((key, keys)),
+        Found::DoesNotOpen => Err(BackupProblem::DoesNotOpen(home.identity_backup()).into()),
+        Found::Nothing => Err(RestoreError::NoBackup(home.identity_backup())),
+    }
 }
 
 /// The database; `None` when it is missing or damaged. Any other trouble is not cured by a new one.

@@ -70,6 +70,12 @@ fn denied_is_its_own_exit_code() {
 }
 
 #[test]
+fn a_machine_without_ipv4() {
+    let (reason, hint, code) = told(&StartError::from_listen(7432, io::Error::from(io::ErrorKind::AddrNotAvailable)));
+    assert!(reason.contains("127.0.0.1:7432") && hint.contains("ip address add 127.0.0.1/8") && code == 1, "{reason} / {hint}");
+}
+
+#[test]
 fn two_daemons_on_one_home() {
     let dir = tempfile::tempdir().unwrap();
     let first = start(&home(dir.path())).unwrap();

@@ -6,7 +6,7 @@ mod passphrase;
 use std::{fs, io::Write as _, path::Path};
 
 use ocmesh_daemon::{
-    identity::{OpenedIdentity, RestoreError, open_or_create, restore_from_backup},
+    identity::{OpenedIdentity, RestoreError, open_or_create, read_sealed_copy, restore_from_backup},
     lock::{HomeLock, LockError},
 };
 use serde_json::json;
@@ -69,15 +69,13 @@ fn back_up(ui: &Ui, place: &Place, file: Option<&Path>, passphrase_fd: Option<u3
         return Err(CliError::could_not("file_exists", format!("{} is there already", file.display()))
             .hint("choose another name; nothing is overwritten"));
     }
-    let _lock = lock(place)?;
-    let opened = open_existing(place)?;
+    let keys = own_keys(place)?;
     let passphrase = ask_twice(ui, passphrase_fd)?;
     ui.progress("locking the key; this takes a second or two on purpose");
-    let sealed = backup::encrypt(&opened.keys, &passphrase, backup::LOG_N_DEFAULT);
+    let sealed = backup::encrypt(&keys, &passphrase, backup::LOG_N_DEFAULT);
     ui.progress_done();
     let text = sealed.map_err(|error| CliError::could_not("not_sealed", "the backup could not be made").why(error))?;
-    let npub = npub(&opened.keys.public());
-    close(opened)?;
+    let npub = npub(&keys.public());
     let Some(file) = file else {
         return ui.done(&text, &json!({"npub": npub, "ncryptsec": text}));
     };
@@ -88,6 +86,21 @@ fn back_up(ui: &Ui, place: &Place, file: Option<&Path>, passphrase_fd: Option<u3
         safe(&file.display().to_string())
     );
     ui.done(shown, &json!({"npub": npub, "file": file}))
+}
+
+/// From the database; from the sealed copy beside it while the daemon has the database.
+fn own_keys(place: &Place) -> Result<Keys, CliError> {
+    if place.home.path().is_dir() && matches!(HomeLock::take(&place.home), Err(LockError::Held { .. })) {
+        return read_sealed_copy(&place.home, &place.config()?).map_err(|error| {
+            CliError::could_not("identity_unreadable", "the identity could not be read while the daemon runs")
+                .why(chain(&error))
+                .hint("stop it first: ocmesh service stop")
+        });
+    }
+    let _lock = lock(place)?;
+    let OpenedIdentity { keys, store, .. } = open_existing(place)?;
+    store.close().map_err(|error| CliError::could_not("store_failing", "the database could not be closed").why(chain(&error)))?;
+    Ok(keys)
 }
 
 fn write_private(file: &Path, text: &str) -> std::io::Result<()> {

@@ -108,6 +108,30 @@ fn a_database_cut_short_and_one_with_a_flipped_bit() {
 }
 
 #[test]
+fn no_home_at_all() {
+    let user = User::new();
+    let mut command = user.ocmesh(&["--json", "daemon"]);
+    fails(Ended::of(command.env_remove("HOME")), 1, &["neither OCMESH_HOME nor HOME is set", "set OCMESH_HOME"]);
+}
+
+#[test]
+fn a_home_that_cannot_be_written() {
+    const NOBODY_ID: u32 = 65_534;
+    let user = User::new();
+    fs::create_dir(user.data()).unwrap();
+    fs::set_permissions(user.data(), fs::Permissions::from_mode(0o500)).unwrap();
+    let mut command = user.ocmesh(&["--json", "daemon"]);
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere: another user it is.
+        fs::set_permissions(user.home(), fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::chown(user.data(), Some(NOBODY_ID), Some(NOBODY_ID)).unwrap();
+        std::os::unix::process::CommandExt::uid(std::os::unix::process::CommandExt::gid(&mut command, NOBODY_ID), NOBODY_ID);
+    }
+    fails(Ended::of(&mut command), 4, &["cannot be locked", "Permission denied", "writable"]);
+    assert_eq!(fs::read_dir(user.data()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_second_daemon_on_one_home_and_another_ocmesh_on_the_port() {
     let user = User::new();
     let mut first = user.ocmesh(&["daemon"]);
