@@ -196,6 +196,15 @@ fn seals(step: &Step) -> usize {
     step.effects.iter().filter(|effect| matches!(effect, Effect::Seal { .. })).count()
 }
 
+/// What Ada seals in answer to an ask.
+fn asked(world: &mut World, author: PubKey, numbers: Vec<u64>) -> usize {
+    let line = world.nodes[0].disk.own_lines[&world.nodes[1].me].line;
+    let Input::EventOpened { relay, opened, .. } = frame_from(world, author, Body::Missing { line, numbers }).input else { panic!() };
+    let facts = world.nodes[0].disk.facts(&opened);
+    let now = world.now;
+    seals(&world.nodes[0].mesh.as_mut().unwrap().handle(Input::EventOpened { relay, opened, facts }, now))
+}
+
 #[test]
 fn only_accepted_peers_are_answered_and_at_a_bounded_pace() {
     let mut world = friends();
@@ -204,31 +213,20 @@ fn only_accepted_peers_are_answered_and_at_a_bounded_pace() {
     }
     world.pass(MINUTE);
     let bob = world.nodes[1].me;
-    let line = world.nodes[0].disk.own_lines[&bob].line;
-    let mut asked = |author: PubKey, numbers: Vec<u64>| {
-        let Input::EventOpened { relay, opened, .. } = frame_from(&mut world, author, Body::Missing { line, numbers }).input else {
-            panic!()
-        };
-        let facts = world.nodes[0].disk.facts(&opened);
-        let now = world.now;
-        seals(&world.nodes[0].mesh.as_mut().unwrap().handle(Input::EventOpened { relay, opened, facts }, now))
-    };
-    assert_eq!(asked(key(77), (1..=32).collect()), 0, "strangers get nothing");
-    assert_eq!(asked(bob, (1..=32).collect()), 32);
-    assert_eq!(asked(bob, (33..=64).collect()), 32);
-    assert_eq!(asked(bob, (65..=96).collect()), 0, "the rest later");
+    for trust in [Trust::Unknown, Trust::Blocked] {
+        world.command(0, Command::SetTrust { peer: bob, trust }).unwrap();
+        assert_eq!(asked(&mut world, bob, (1..=32).collect()), 0, "who is not accepted gets nothing: {trust:?}");
+    }
+    world.command(0, Command::SetTrust { peer: bob, trust: Trust::Known }).unwrap();
+    assert_eq!(asked(&mut world, key(77), (1..=32).collect()), 0, "and nobody gets what was written to another");
+    assert_eq!(asked(&mut world, bob, (1..=32).collect()), 32);
+    assert_eq!(asked(&mut world, bob, (33..=64).collect()), 32);
+    assert_eq!(asked(&mut world, bob, (65..=96).collect()), 0, "the rest later");
     for _ in 0..600 {
-        assert_eq!(asked(bob, (65..=96).collect()), 0);
+        assert_eq!(asked(&mut world, bob, (65..=96).collect()), 0);
     }
     world.pass(MINUTE);
-    let Input::EventOpened { relay, opened, .. } = frame_from(&mut world, bob, Body::Missing { line, numbers: vec![u64::MAX; 32] }).input
-    else {
-        panic!()
-    };
-    let facts = world.nodes[0].disk.facts(&opened);
-    let now = world.now;
-    let step = world.nodes[0].mesh.as_mut().unwrap().handle(Input::EventOpened { relay, opened, facts }, now);
-    assert_eq!(seals(&step), 0, "a number that was never used gets no answer");
+    assert_eq!(asked(&mut world, bob, vec![u64::MAX; 32]), 0, "a number that was never used gets no answer");
 }
 
 /// A text of somebody that claims a place, as Bob gets it.
