@@ -69,10 +69,11 @@ async fn r05_a_relay_in_memory_that_crashes_after_its_ok() -> Result<()> {
 }
 
 /// Words of a refusal, and whether they are final for a relay.
-const REFUSALS: [(&str, bool); 12] = [
+const REFUSALS: [(&str, bool); 13] = [
     ("blocked: not here", true),
     ("restricted: members only", true),
-    ("invalid: created_at too old", true),
+    ("invalid: a shape we do not like", true),
+    ("invalid: created_at too old", false),
     ("pow: 28 bits needed", true),
     ("mute: nobody listens", true),
     ("ERROR: blocked: shouted", true),

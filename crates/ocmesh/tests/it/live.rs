@@ -164,7 +164,7 @@ async fn refusals_have_codes_hints_and_exit_codes() {
     refused(&["read", "xyz"], 2, "usage");
     refused(&["outbox", "cancel", "abcdef"], 1, "not_found");
     refused(&["relays", "add", "https://x.example.com"], 1, "invalid_relay");
-    refused(&["identity", "backup"], 1, "home_locked");
+    refused(&["identity", "restore"], 1, "home_locked");
     ada.run(&["peer", "block", "bob"]).expect(0);
     refused(&["send", &bob.npub, "hi"], 4, "peer_blocked");
     refused(&["daemon"], 1, "start_failed");
