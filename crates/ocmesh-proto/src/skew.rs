@@ -12,8 +12,10 @@ pub const SKEW_MS_MAX: u64 = 30 * SECOND;
 const CORRECTION_MS_MAX: u64 = 10 * SECOND;
 /// Where no relay tells the time, a wall clock that was set counts after this long: whoever set it by mistake has set it back by then.
 const PATIENCE_MS: u64 = HOUR;
-/// A correction backwards of up to this is waited out: the mesh's time stands still meanwhile. One forwards is like a moment without an input.
-const STEP_MS_MIN: u64 = 2 * MINUTE;
+/// A step backwards of up to this is waited out: the mesh's time stands still meanwhile.
+const BACK_MS_MAX: u64 = 2 * MINUTE;
+/// A step forwards of up to this is like a sleep, which a mesh goes through; it takes no more than this from what waits.
+const FORWARD_MS_MAX: u64 = HOUR;
 
 /// Both clocks of the machine at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +106,7 @@ impl Timekeeper {
         let before = self.now(reading.steady_ms);
         self.base_ms = wanted;
         self.floor = before;
-        if by_ms.unsigned_abs() <= STEP_MS_MIN {
+        if by_ms.unsigned_abs() <= if by_ms > 0 { FORWARD_MS_MAX } else { BACK_MS_MAX } {
             return None;
         }
         self.floor = At(0);

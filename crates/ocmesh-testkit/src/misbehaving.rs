@@ -11,7 +11,10 @@ mod seen;
 mod serve;
 mod writer;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::Result;
 use ocmesh_localrelay::{Limits, LocalRelay, RelayOptions};
@@ -72,6 +75,7 @@ impl MisbehavingRelay {
             cut: watch::Sender::new(0),
             words: broadcast::Sender::new(WORDS_MAX),
             withheld: link::Withheld::default(),
+            tells: Mutex::new(None),
             withheld_wraps: link::Withheld::default(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -103,6 +107,11 @@ impl MisbehavingRelay {
     /// Switches all faults off. Connections stay.
     pub fn lift_all(&self) {
         self.shared.faults.lift_all();
+    }
+
+    /// From now on each answer to a websocket upgrade tells the time: the machine's, and so many seconds more. Without this it tells none.
+    pub fn tell_time(&self, shift_secs: i64) {
+        *self.shared.tells.lock().unwrap_or_else(PoisonError::into_inner) = Some(shift_secs);
     }
 
     /// Cuts every connection, without a goodbye.

@@ -1,6 +1,11 @@
 //! The port: opens and shuts it, answers plain HTTP, and hands websockets to a [`super::link`].
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -29,9 +34,22 @@ pub(crate) struct Shared {
     /// Words for every client.
     pub(crate) words: broadcast::Sender<String>,
     pub(crate) withheld: link::Withheld,
+    /// The time it tells, in seconds ahead of the machine's; `None` when it tells none.
+    pub(crate) tells: Mutex<Option<i64>>,
     pub(crate) withheld_wraps: link::Withheld,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
+}
+
+impl Shared {
+    /// The header field that tells the time, if it tells any.
+    fn date(&self) -> String {
+        let told = *self.tells.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(shift) = told else { return String::new() };
+        let (now, by) = (SystemTime::now(), Duration::from_secs(shift.unsigned_abs()));
+        let time = if shift < 0 { now - by } else { now + by };
+        format!("Date: {}\r\n", httpdate::fmt_http_date(time))
+    }
 }
 
 enum Port {
@@ -110,8 +128,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> Result<()> {
     }
     if let Some(key) = field(&text, "sec-websocket-key") {
         let accept = derive_accept_key(key.as_bytes());
+        let date = shared.date();
         let answer = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{date}\r\n"
         );
         stream.write_all(answer.as_bytes()).await?;
         return link::run(stream, shared).await;

@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use ocmesh_testkit::{MisbehavingRelay, ShiftedClock, scenario::Agent, wait::PATIENCE};
+use ocmesh_testkit::{
+    MisbehavingRelay, ShiftedClock,
+    scenario::Agent,
+    wait::{self, PATIENCE},
+};
 use rustix::process::Signal;
 
 use crate::{
@@ -86,4 +90,33 @@ async fn t02_a_machine_that_slept_three_days_goes_on() -> Result<()> {
     trial.both_ways(2).await?;
     trial.settles(CLOCK_HEALED_MAX).await?;
     trial.is_sound().await
+}
+
+#[tokio::test]
+async fn t01_a_wrong_clock_is_told_when_relays_agree_on_another_and_heals() -> Result<()> {
+    let Some(clock) = ShiftedClock::new()? else { return Ok(()) };
+    let relays = [MisbehavingRelay::start().await?, MisbehavingRelay::start().await?, MisbehavingRelay::start().await?];
+    let urls: Vec<&str> = relays.iter().map(MisbehavingRelay::url).collect();
+    // One of three tells a lie.
+    let [one, two, three] = &relays;
+    one.tell_time(0);
+    two.tell_time(0);
+    three.tell_time(YEAR);
+    clock.set(90)?;
+    let agent = Agent::start(clock.on(quick("anna", &urls))).await?;
+    let warned = async |is: bool| {
+        wait::until_ok(format!("a word about the clock: {is}"), CLOCK_HEALED_MAX, async || {
+            let warnings = agent.daemon.client()?.status().await?.warnings;
+            ensure!(warnings.iter().any(|line| line.contains("clock is")) == is, "{warnings:?}");
+            Ok(warnings)
+        })
+        .await
+    };
+    let warnings = warned(true).await?;
+    ensure!(warnings.iter().any(|line| line.contains("seconds ahead of what the relays say")), "{warnings:?}");
+    ensure!(Trial::log_lines(&agent, "clock is not what the relays say")? == 1);
+    clock.set(0)?;
+    warned(false).await?;
+    ensure!(Trial::log_lines(&agent, "clock agrees with the relays again")? == 1);
+    Ok(())
 }

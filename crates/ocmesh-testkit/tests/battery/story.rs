@@ -25,6 +25,16 @@ pub(crate) async fn timeless() -> Result<MisbehavingRelay> {
     MisbehavingRelay::start_around(RelayOptions { limits, ..RelayOptions::default() }, &[]).await
 }
 
+/// Time goes on, and relays tell so to whoever connects: a daemon believes no clock alone.
+pub(crate) fn go_on(clock: &ShiftedClock, relays: &[MisbehavingRelay], seconds: i64) -> Result<()> {
+    clock.set(seconds)?;
+    for relay in relays {
+        relay.tell_time(seconds);
+        relay.cut();
+    }
+    Ok(())
+}
+
 /// Anna and Bert on these relays, by this clock, with all of them on Bert's list.
 pub(crate) async fn meet(relays: &[MisbehavingRelay], clock: &ShiftedClock) -> Result<Trial> {
     let urls: Vec<&str> = relays.iter().map(MisbehavingRelay::url).collect();
@@ -78,12 +88,12 @@ async fn a_message_survives_its_senders_death_both_relays_forgetting_it_and_six_
     });
     ensure!(taken.await?.message.status == "relayed");
 
-    clock.set(6 * DAY)?;
+    go_on(&clock, &relays, 6 * DAY)?;
     relays.iter().for_each(MisbehavingRelay::lift_all);
     trial.bert.daemon.start().await?;
     trial.anna.wait_for_online(&trial.bert).await?;
     ensure!(trial.ledger.tally().lost == 1, "it cannot have come yet: both relays forgot it");
-    clock.set(6 * DAY + COME_BACK)?;
+    go_on(&clock, &relays, 6 * DAY + COME_BACK)?;
     trial.settles(HEALED_MAX).await?;
 
     let detail = until_status(&trial, &ids[0], "read", PATIENCE).await?;
@@ -110,7 +120,7 @@ async fn r04_every_relay_takes_and_forgets() -> Result<()> {
     // The first sending again is due after ten minutes, if the peer was seen since.
     trial.bert.daemon.restart().await?;
     trial.anna.wait_for_online(&trial.bert).await?;
-    clock.set(15 * MINUTE)?;
+    go_on(&clock, &relays, 15 * MINUTE)?;
     trial.settles(HEALED_MAX).await?;
     until_status(&trial, &ids[0], "read", PATIENCE).await?;
     trial.is_sound().await
