@@ -2,6 +2,7 @@
 
 mod ask;
 mod facts;
+mod forgeries;
 mod ingest;
 mod journal;
 mod recent;
@@ -31,7 +32,7 @@ use tokio::{
 
 pub use ask::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View};
 
-use self::{ingest::Ingest, recent::Recent, task::MeshTask};
+use self::{forgeries::Forgeries, ingest::Ingest, recent::Recent, task::MeshTask};
 use crate::{clock::Clock, shutdown::StopToken};
 
 /// Questions waiting at most: more callers than that are told the daemon is busy.
@@ -181,7 +182,13 @@ impl Engine {
         let (view, seen) = watch::channel(first_view);
         let recent = Arc::new(Mutex::new(Recent::default()));
         let handle = MeshHandle::new(ask, seen, notices.clone());
-        let ingest = Ingest { keys: Arc::clone(&keys), clock: clock.clone(), recent: Arc::clone(&recent), inputs: inputs_in };
+        let ingest = Ingest {
+            keys: Arc::clone(&keys),
+            clock: clock.clone(),
+            recent: Arc::clone(&recent),
+            forgeries: Forgeries::default(),
+            inputs: inputs_in,
+        };
         let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
         let pulse = Pulse::new();
         let gave_up = Arc::new(AtomicBool::new(false));

@@ -7,7 +7,10 @@ use ocmesh_relay::{PoolEvent, PublishOutcome};
 use ocmesh_wire::Keys;
 use tokio::sync::mpsc;
 
-use super::recent::{Recent, at_relay};
+use super::{
+    forgeries::Forgeries,
+    recent::{Recent, at_relay},
+};
 use crate::clock::Clock;
 
 /// What the mesh task is to hear of: an input, and where it came in an event, which one.
@@ -34,13 +37,14 @@ pub(crate) struct Ingest {
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
     pub(crate) recent: Arc<Mutex<Recent>>,
+    pub(crate) forgeries: Forgeries,
     /// Bounded: when the mesh is slow, this thread waits, then the pool, then the sockets.
     pub(crate) inputs: mpsc::Sender<Heard>,
 }
 
 impl Ingest {
     /// Runs until the pool or the mesh is gone.
-    pub(crate) fn run(self, mut events: mpsc::Receiver<PoolEvent>) {
+    pub(crate) fn run(mut self, mut events: mpsc::Receiver<PoolEvent>) {
         while let Some(event) = events.blocking_recv() {
             if let Some(heard) = self.hear(event)
                 && self.inputs.blocking_send(heard).is_err()
@@ -50,7 +54,7 @@ impl Ingest {
         }
     }
 
-    fn hear(&self, event: PoolEvent) -> Option<Heard> {
+    fn hear(&mut self, event: PoolEvent) -> Option<Heard> {
         match event {
             PoolEvent::Event { relay, json, id, kind, created_at, .. } => {
                 let handled = Handled { kind, dated: At::from_secs(created_at), id: id.parse().ok()? };
@@ -111,7 +115,7 @@ impl Ingest {
         }
     }
 
-    fn open(&self, relay: &str, json: &str, handled: Handled) -> Option<Heard> {
+    fn open(&mut self, relay: &Arc<str>, json: &str, handled: Handled) -> Option<Heard> {
         let id = handled.id;
         let here = at_relay(id.as_bytes(), relay);
         {
@@ -130,16 +134,18 @@ impl Ingest {
                 Some(Heard { input: Some(input), handled })
             }
             Err(error) if error.is_final() => {
-                tracing::debug!(relay, event = short(&id.to_hex()), %error, "event left aside for good");
+                tracing::debug!(%relay, event = short(&id.to_hex()), %error, "event left aside for good");
                 self.recent().insert(*id.as_bytes());
                 Some(Heard { input: None, handled: Some(handled) })
             }
             Err(error) => {
                 let claimed_id = &id.to_hex();
                 if error.shows_lying_relay() {
-                    tracing::warn!(relay, event = short(claimed_id), %error, "relay sent a forged event");
+                    if let Some(times) = self.forgeries.count(relay, self.clock.now()) {
+                        tracing::warn!(%relay, event = short(claimed_id), %error, times, "relay sent a forged event");
+                    }
                 } else {
-                    tracing::debug!(relay, event = short(claimed_id), %error, "event left aside");
+                    tracing::debug!(%relay, event = short(claimed_id), %error, "event left aside");
                 }
                 None
             }
