@@ -11,7 +11,7 @@ pub struct RelayStatus {
     pub url: String,
     /// One of ours (true), or a peer's, used for delivery (false).
     pub own: bool,
-    /// `config` or `added`; for a peer's relay `route`.
+    /// `config`, `added`, or `substitute` (stands in for one that is no use); for a peer's relay `route`.
     pub origin: String,
     /// `connecting connected authenticating limited ready deaf waiting`. Deaf: it takes messages for us and does not bring them.
     pub state: String,

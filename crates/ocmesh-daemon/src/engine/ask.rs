@@ -158,7 +158,7 @@ pub struct RelayView {
     pub url: RelayUrl,
     /// `own` for ours, `route` for a peer's.
     pub own: bool,
-    /// `config` or `added` (own relays).
+    /// `config`, `added` or `substitute` (own relays).
     pub origin: &'static str,
     /// `connecting connected authenticating limited ready deaf waiting`.
     pub state: String,
