@@ -51,7 +51,8 @@ fn agrees(seen: &Seen<'_>, plain: &Value) {
             assert_eq!(*accepted, if *label == "OK" { plain.get(2).and_then(Value::as_bool) } else { None });
         }
         Seen::Other => {
-            assert!(!["EVENT", "OK", "EOSE", "CLOSED", "NOTICE", "AUTH", "NEG-MSG", "NEG-ERR"].contains(&text(0)), "a frame was overlooked")
+            const OURS: [&str; 8] = ["EVENT", "OK", "EOSE", "CLOSED", "NOTICE", "AUTH", "NEG-MSG", "NEG-ERR"];
+            assert!(!OURS.contains(&text(0)), "a frame was overlooked");
         }
     }
 }
