@@ -156,7 +156,7 @@ async fn r17_what_the_only_relay_withholds_is_shown_asked_for_and_healed() -> Re
 }
 
 #[tokio::test]
-#[ignore = "waits for a second ask, a minute after the first"]
+#[ignore = "waits for a second ask, a minute after the first; run with cargo test -p ocmesh-testkit --test battery r17 -- --ignored --nocapture"]
 async fn r17_while_the_answers_are_withheld_too_the_gap_stays_visible() -> Result<()> {
     let (mut trial, relay, mut events) = on_one_relay_alone().await?;
     let began = Instant::now();

@@ -86,10 +86,10 @@ async fn a_head_that_never_ends_is_cut_off() {
     });
     let begun = tokio::time::Instant::now();
     for byte in b"GET / HTTP/1.1\r\n".iter().cycle() {
-        // A byte each second keeps the connection busy, but not alive.
         if far.write_all(&[*byte]).await.is_err() || serving.is_finished() {
             break;
         }
+        // paces: a byte each second keeps the connection busy, but not alive; the time is virtual
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(serving.await.unwrap().is_err());

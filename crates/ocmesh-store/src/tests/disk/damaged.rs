@@ -130,7 +130,7 @@ fn damage_anywhere_is_an_error_and_never_other_data() {
 }
 
 #[test]
-#[ignore = "10,000 damaged files take minutes"]
+#[ignore = "10,000 damaged files take minutes; run with cargo test -p ocmesh-store damage_at_ten -- --ignored --nocapture"]
 fn damage_at_ten_thousand_places_is_an_error_and_never_other_data() {
     anywhere(10_000, 4);
 }

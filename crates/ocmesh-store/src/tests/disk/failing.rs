@@ -197,7 +197,7 @@ fn a_call_fails_in_any_way_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
-#[ignore = "every single call takes many minutes"]
+#[ignore = "every single call takes many minutes; run with cargo test -p ocmesh-store every_call_fails -- --ignored --nocapture"]
 fn every_call_fails_in_every_way_and_nothing_acknowledged_is_lost() {
     failing_disk("failing::every_call_fails_in_every_way_and_nothing_acknowledged_is_lost", 1);
 }

@@ -157,7 +157,7 @@ fn a_migration_killed_at_a_write_is_done_by_the_next_start() {
 }
 
 #[test]
-#[ignore = "every single call takes minutes"]
+#[ignore = "every single call takes minutes; run with cargo test -p ocmesh-store killed_at_any -- --ignored --nocapture"]
 fn a_migration_killed_at_any_write_is_done_by_the_next_start() {
     killed("killed::a_migration_killed_at_any_write_is_done_by_the_next_start", 1);
 }

@@ -92,7 +92,7 @@ fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
 }
 
 #[test]
-#[ignore = "5,000 power cuts take minutes"]
+#[ignore = "5,000 power cuts take minutes; run with cargo test -p ocmesh-store thousands -- --ignored --nocapture"]
 fn thousands_of_power_cuts_lose_nothing_acknowledged() {
     power_cuts("power::thousands_of_power_cuts_lose_nothing_acknowledged", 5_000);
 }
