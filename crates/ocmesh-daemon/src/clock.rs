@@ -58,6 +58,13 @@ impl Clock {
         self.keeper().now(steady_ms)
     }
 
+    /// How long until the mesh's time is `at`, if it is not moved meanwhile.
+    #[must_use]
+    pub(crate) fn until(&self, at: At) -> Duration {
+        let steady_ms = self.steady_ms();
+        Duration::from_millis(self.keeper().wait_ms(steady_ms, at))
+    }
+
     /// Both clocks of the machine.
     #[must_use]
     pub fn reading(&self) -> Reading {

@@ -12,7 +12,7 @@ pub const SKEW_MS_MAX: u64 = 30 * SECOND;
 const CORRECTION_MS_MAX: u64 = 10 * SECOND;
 /// Where no relay tells the time, a wall clock that was set counts after this long: whoever set it by mistake has set it back by then.
 const PATIENCE_MS: u64 = HOUR;
-/// A step backwards of up to this is waited out: the mesh's time stands still meanwhile.
+/// A step backwards of up to this is waited out: the mesh's time goes at half its speed meanwhile, so that nothing stands still.
 const BACK_MS_MAX: u64 = 2 * MINUTE;
 /// A step forwards of up to this is like a sleep, which a mesh goes through; it takes no more than this from what waits.
 const FORWARD_MS_MAX: u64 = HOUR;
@@ -70,8 +70,9 @@ impl Told {
 pub struct Timekeeper {
     /// The mesh's time less the steady clock, in milliseconds.
     base_ms: i64,
-    /// The mesh's time never goes below this, unless it steps.
-    floor: At,
+    /// What the mesh's time was when it was last moved, and when that was on the steady clock. From there it goes on at half its speed at
+    /// least, unless it steps: it never goes backwards, and what is due soon is not put off for minutes.
+    floor: (At, u64),
     /// Since when, on the steady clock, the wall clock stands elsewhere and nobody confirmed it.
     doubted_at: Option<u64>,
     /// When, on the steady clock, the mesh's time last began or moved without anybody to confirm it.
@@ -85,13 +86,23 @@ impl Timekeeper {
     #[must_use]
     pub fn new(reading: Reading) -> Self {
         let began_ms = reading.steady_ms;
-        Self { base_ms: reading.base_ms(), floor: At(0), doubted_at: None, began_ms, is_confirmed: false }
+        Self { base_ms: reading.base_ms(), floor: (At(0), 0), doubted_at: None, began_ms, is_confirmed: false }
     }
 
     /// The mesh's time.
     #[must_use]
     pub fn now(&self, steady_ms: u64) -> At {
-        At(steady_ms.saturating_add_signed(self.base_ms)).max(self.floor)
+        let (floor, since_ms) = self.floor;
+        At(steady_ms.saturating_add_signed(self.base_ms)).max(floor.plus(steady_ms.saturating_sub(since_ms) / 2))
+    }
+
+    /// How long, in milliseconds on the steady clock, until the mesh's time is `at`, if it is not moved meanwhile.
+    #[must_use]
+    pub fn wait_ms(&self, steady_ms: u64, at: At) -> u64 {
+        let (floor, since_ms) = self.floor;
+        let at_full_speed = at.since(At(steady_ms.saturating_add_signed(self.base_ms)));
+        let at_half_speed = at.since(floor).saturating_mul(2).saturating_sub(steady_ms.saturating_sub(since_ms));
+        at_full_speed.min(at_half_speed)
     }
 
     /// Looks at what the clocks and the relays say, and moves the mesh's time where that is right. Gives by how much it stepped, when that is
@@ -105,11 +116,11 @@ impl Timekeeper {
         }
         let before = self.now(reading.steady_ms);
         self.base_ms = wanted;
-        self.floor = before;
+        self.floor = (before, reading.steady_ms);
         if by_ms.unsigned_abs() <= if by_ms > 0 { FORWARD_MS_MAX } else { BACK_MS_MAX } {
             return None;
         }
-        self.floor = At(0);
+        self.floor = (At(0), 0);
         if !self.is_confirmed {
             self.began_ms = reading.steady_ms;
         }
@@ -292,9 +303,29 @@ mod tests {
         let before = machine.keeper.now(machine.steady_ms);
         machine.off_ms = -9_000;
         assert_eq!(machine.pass(1_000), []);
-        assert_eq!(machine.keeper.now(machine.steady_ms), before.plus(1_000).max(machine.keeper.floor), "it stands still");
+        let slowed = machine.keeper.now(machine.steady_ms);
+        assert_eq!(slowed, before.plus(1_000), "the time before it was moved counts as it was");
+        machine.pass(2_000);
+        assert_eq!(machine.keeper.now(machine.steady_ms), slowed.plus(1_000), "half its speed");
         machine.pass(MINUTE);
         assert_eq!(machine.error(), -9_000);
+    }
+
+    #[test]
+    fn how_long_to_wait_is_exact_also_while_the_time_goes_slower() {
+        let mut machine = Machine::new(0, &[]);
+        machine.pass(MINUTE);
+        machine.off_ms = -9_000;
+        machine.pass(1_000);
+        // At half speed for 18 s, then at full speed.
+        for ahead in [0, 1, 700, 8_999, 9_000, 9_001, 60_000] {
+            let (steady_ms, keeper) = (machine.steady_ms, &machine.keeper);
+            let at = keeper.now(steady_ms).plus(ahead);
+            let wait_ms = keeper.wait_ms(steady_ms, at);
+            assert!(keeper.now(steady_ms + wait_ms) >= at, "{ahead}: woken too early");
+            assert!(wait_ms == 0 || keeper.now(steady_ms + wait_ms - 1) < at, "{ahead}: woken too late");
+        }
+        assert_eq!(machine.keeper.wait_ms(machine.steady_ms, At(0)), 0);
     }
 
     #[test]

@@ -34,7 +34,7 @@ struct Options {
     /// This seed alone
     #[arg(long)]
     seed: Option<u64>,
-    /// Show the last steps of the run, this many (400 when no number is given)
+    /// Show the steps that led to the first fault, or the last ones: this many (400 when no number is given)
     #[arg(long, requires = "seed", num_args = 0..=1, default_missing_value = "400", value_name = "LINES")]
     trace: Option<usize>,
     /// Runs at a time; as many as there are processors when not given

@@ -69,6 +69,15 @@ pub fn rss_kb(daemon: &TestDaemon) -> Result<u32> {
     Ok(u32::try_from(kilobytes(daemon, "VmRSS")?)?)
 }
 
+/// The part of it that the process itself asked for, in kilobytes: not the pages of its program file and libraries, which come in as code is
+/// first run and which the system can drop at any time.
+///
+/// # Errors
+/// When the daemon does not run.
+pub fn own_kb(daemon: &TestDaemon) -> Result<u32> {
+    Ok(u32::try_from(kilobytes(daemon, "RssAnon")?)?)
+}
+
 /// Open file descriptors.
 ///
 /// # Errors

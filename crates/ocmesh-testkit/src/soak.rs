@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     faults::{Stretch, Stretches},
     report::SoakReport,
-    sample::{Course, Sample, Usage, course},
+    sample::{Course, Memory, Sample, Usage, course},
     trend::{Trend, median, trend},
 };
 use crate::{

@@ -166,11 +166,11 @@ impl MeshTask {
         if let Some(input) = self.later.pop_front() {
             return heard(input);
         }
-        let due = self.mesh.next_wakeup().map(|at| at.since(self.clock.now()));
+        let due = self.mesh.next_wakeup().map(|at| self.clock.until(at));
         let tick = async {
             match due {
                 // Never sleep past a minute: a clock that was set back must not silence us for long.
-                Some(ms) => tokio::time::sleep(Duration::from_millis(ms.min(MINUTE))).await,
+                Some(wait) => tokio::time::sleep(wait.min(Duration::from_millis(MINUTE))).await,
                 None => std::future::pending().await,
             }
         };

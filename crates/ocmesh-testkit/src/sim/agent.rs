@@ -127,6 +127,11 @@ impl Agent {
         self.keeper.now(now.0)
     }
 
+    /// How long until its clock shows `at`.
+    pub(super) fn wait_ms(&self, now: At, at: At) -> u64 {
+        self.keeper.wait_ms(now.0, at)
+    }
+
     fn reading(&self, now: At) -> Reading {
         Reading { wall: At(now.0.saturating_add_signed(self.skew_ms)), steady_ms: now.0 }
     }

@@ -270,7 +270,7 @@ impl World {
         let clock = agent.clock(self.now);
         agent.tick += 1;
         agent.idle_ticks = if due <= clock { agent.idle_ticks + 1 } else { 0 };
-        let (tick, at, spins) = (agent.tick, self.now.plus(due.since(clock).max(1)), agent.idle_ticks);
+        let (tick, at, spins) = (agent.tick, self.now.plus(agent.wait_ms(self.now, due).max(1)), agent.idle_ticks);
         self.queue.push(at, Happening::Tick { a, tick });
         if spins > 100 {
             self.agents[a].idle_ticks = 0;

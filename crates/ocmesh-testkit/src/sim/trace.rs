@@ -1,4 +1,5 @@
-//! The last steps of a run in words, for whoever has to understand a failing seed. Costs nothing when nobody asked for it.
+//! The steps of a run in words that led to the first fault, for whoever has to understand a failing seed; the last ones where there is none.
+//! Costs nothing when nobody asked for it.
 
 use std::{collections::VecDeque, fmt::Write as _};
 
@@ -9,20 +10,25 @@ use ocmesh_proto::{At, EventId};
 pub(super) struct Trace {
     lines: VecDeque<String>,
     lines_max: usize,
-    /// Only what concerns this message or event, where one is named.
     start: At,
+    /// Lines that are still to come after the first fault.
+    left: Option<usize>,
 }
+
+/// Lines kept after the first fault.
+const AFTERMATH_LINES: usize = 20;
 
 impl Trace {
     pub(super) const fn new(lines_max: usize, start: At) -> Self {
-        Self { lines: VecDeque::new(), lines_max, start }
+        Self { lines: VecDeque::new(), lines_max, start, left: None }
     }
 
     /// Adds a line; the words are only made when they are kept.
     pub(super) fn line(&mut self, now: At, words: impl FnOnce() -> String) {
-        if self.lines_max == 0 {
+        if self.lines_max == 0 || self.left == Some(0) {
             return;
         }
+        self.left = self.left.map(|left| left - 1);
         if self.lines.len() >= self.lines_max {
             self.lines.pop_front();
         }
@@ -32,6 +38,11 @@ impl Trace {
         // Writing to a string cannot fail.
         let _ = write!(line, "{hours:>4}:{minutes:02}:{seconds:02}.{:03}  {}", ms % 1_000, words());
         self.lines.push_back(line);
+    }
+
+    /// The last line tells a fault: what led to it stays.
+    pub(super) fn keep(&mut self) {
+        self.left.get_or_insert(AFTERMATH_LINES);
     }
 
     pub(super) fn into_lines(self) -> Vec<String> {

@@ -252,6 +252,7 @@ impl World {
 
     pub(super) fn violation(&mut self, what: String) {
         self.trace.line(self.now, || format!("WRONG    {what}"));
+        self.trace.keep();
         if self.violations.len() < VIOLATIONS_MAX {
             let hours = self.now.since(BEGIN) / 1_000;
             self.violations.push(format!("after {}:{:02}:{:02}: {what}", hours / 3_600, hours / 60 % 60, hours % 60));

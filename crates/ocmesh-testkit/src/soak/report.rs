@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    sample::{Course, Sample, Usage, real},
+    sample::{Course, Memory, Sample, Usage, real},
     trend::Trend,
 };
 use crate::{ledger::Tally, load::TalkCounts};
@@ -60,8 +60,10 @@ impl SoakReport {
                 continue;
             };
             let long = self.lasted >= TREND_LASTS_MIN;
-            if let Some(Trend { low, .. }) = course.rss.filter(|trend| long && trend.low > RSS_PER_HOUR_MAX) {
-                unmet.push(format!("{name}: memory grows by {low:.2} MB an hour or more"));
+            for (what, memory) in [("memory", course.rss), ("memory of its own", course.own)] {
+                if let Some(Trend { low, .. }) = memory.trend.filter(|trend| long && trend.low > RSS_PER_HOUR_MAX) {
+                    unmet.push(format!("{name}: {what} grows by {low:.2} MB an hour or more"));
+                }
             }
             if after.descriptors > course.descriptors[0] + DESCRIPTORS_MORE_MAX {
                 unmet.push(format!("{name}: {} descriptors, {} at first", after.descriptors, course.descriptors[0]));
@@ -99,9 +101,11 @@ impl fmt::Display for SoakReport {
             None => writeln!(f, "the outboxes did not drain")?,
         }
         for (name, course, after) in self.daemons() {
-            let Some(Course { rss_mb, rss, descriptors, db_per_message, .. }) = course else { continue };
-            let trend = rss.map_or_else(|| "too short for a trend".to_owned(), |trend| format!("{trend} in the second half"));
-            writeln!(f, "{name}: memory {:.1} MB at first, {:.1} at last, {:.1} at most; {trend}", rss_mb[0], rss_mb[1], rss_mb[2])?;
+            let Some(Course { rss, own, descriptors, db_per_message, .. }) = course else { continue };
+            for (what, Memory { mb, trend }) in [("memory", rss), ("memory without files", own)] {
+                let trend = trend.map_or_else(|| "too short for a trend".to_owned(), |trend| format!("{trend} in the second half"));
+                writeln!(f, "{name}: {what} {:.1} MB at first, {:.1} at last, {:.1} at most; {trend}", mb[0], mb[1], mb[2])?;
+            }
             writeln!(
                 f,
                 "{name}: descriptors {} at first, {} at last, {} at most, {} at rest",
@@ -124,8 +128,8 @@ impl fmt::Display for SoakReport {
 /// One sample in a line.
 pub(super) fn line(sample: &Sample, tally: &Tally) -> String {
     let minute = sample.at.as_secs() / 60;
-    let of = |Usage { rss_mb, descriptors, log_bytes, db_bytes }: Usage| {
-        format!("{rss_mb:.1} MB, {descriptors} fds, log {} KB, db {} KB", log_bytes / 1_000, db_bytes / 1_000)
+    let of = |Usage { rss_mb, own_mb, descriptors, log_bytes, db_bytes }: Usage| {
+        format!("{rss_mb:.1} MB ({own_mb:.1} its own), {descriptors} fds, log {} KB, db {} KB", log_bytes / 1_000, db_bytes / 1_000)
     };
     let [anna, bert] = sample.usage.map(of);
     let Tally { lost, duplicated, phantom, torn } = tally;
@@ -140,10 +144,11 @@ mod tests {
     use super::*;
 
     fn good() -> SoakReport {
-        let usage = Usage { rss_mb: 40.0, descriptors: 30, log_bytes: 1_000, db_bytes: 1_000_000 };
-        let rss = Some(Trend { per_hour: 0.2, low: -0.3, high: 0.7, samples: 30 });
-        let course =
-            Course { rss_mb: [30.0, 40.0, 42.0], rss, descriptors: [28, 30, 60], log_bytes: 1_000, db_per_message: [4_000.0, 4_100.0] };
+        let usage = Usage { rss_mb: 40.0, own_mb: 12.0, descriptors: 30, log_bytes: 1_000, db_bytes: 1_000_000 };
+        let trend = Some(Trend { per_hour: 0.2, low: -0.3, high: 0.7, samples: 30 });
+        let memory = Memory { mb: [30.0, 40.0, 42.0], trend };
+        let (descriptors, db_per_message) = ([28, 30, 60], [4_000.0, 4_100.0]);
+        let course = Course { rss: memory, own: memory, descriptors, log_bytes: 1_000, db_per_message };
         SoakReport {
             lasted: Duration::from_secs(3_600),
             counts: TalkCounts::default(),
@@ -174,7 +179,8 @@ mod tests {
         assert_eq!(unmet(|report| report.told_failed = 1), "1 messages failed");
         assert_eq!(unmet(|report| report.drain = None), "the outboxes did not drain");
         let leak = Some(Trend { per_hour: 2.0, low: 1.5, high: 2.5, samples: 30 });
-        assert_eq!(unmet(|report| first(report).rss = leak), "anna: memory grows by 1.50 MB an hour or more");
+        assert_eq!(unmet(|report| first(report).rss.trend = leak), "anna: memory grows by 1.50 MB an hour or more");
+        assert_eq!(unmet(|report| first(report).own.trend = leak), "anna: memory of its own grows by 1.50 MB an hour or more");
         assert_eq!(unmet(|report| report.after[1].descriptors = 50), "bert: 50 descriptors, 28 at first");
         assert_eq!(unmet(|report| report.after[1].log_bytes = 200_000_000), "bert: 200000000 bytes of logs");
         assert!(unmet(|report| first(report).db_per_message[1] = 9_000.0).contains("9000 bytes of database after 4000"));

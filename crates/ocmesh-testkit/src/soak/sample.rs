@@ -12,6 +12,8 @@ use crate::{load::TalkCounts, process, scenario::Agent};
 pub struct Usage {
     /// Resident memory, in megabytes (2^20).
     pub rss_mb: f64,
+    /// Of that, what is not a file's: see [`process::own_kb`].
+    pub own_mb: f64,
     /// Open file descriptors.
     pub descriptors: usize,
     /// Bytes of logs, today's and earlier ones.
@@ -49,6 +51,7 @@ impl Usage {
         let daemon = &agent.daemon;
         Ok(Self {
             rss_mb: f64::from(process::rss_kb(daemon)?) / 1_024.0,
+            own_mb: f64::from(process::own_kb(daemon)?) / 1_024.0,
             descriptors: process::descriptors(daemon)?,
             log_bytes: process::bytes_of(daemon, "ocmesh.log")? + process::bytes_of(daemon, "logs/")?,
             db_bytes: std::fs::metadata(daemon.home().join("ocmesh.db"))?.len(),
@@ -56,13 +59,22 @@ impl Usage {
     }
 }
 
+/// What the samples of one daemon say about one kind of memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Memory {
+    /// Megabytes at the first sample, the last, and the most.
+    pub mb: [f64; 3],
+    /// The trend over the second half, in megabytes.
+    pub trend: Option<Trend>,
+}
+
 /// What the samples of one daemon say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Course {
-    /// Resident memory at the first sample, the last, and its most.
-    pub rss_mb: [f64; 3],
-    /// Its trend over the second half, in megabytes.
-    pub rss: Option<Trend>,
+    /// Resident memory.
+    pub rss: Memory,
+    /// What of it is not a file's.
+    pub own: Memory,
     /// Descriptors at the first sample, the last, and their most.
     pub descriptors: [usize; 3],
     /// Bytes of logs at the end.
@@ -75,23 +87,26 @@ pub struct Course {
 #[must_use]
 pub fn course(samples: &[Sample], which: usize) -> Option<Course> {
     let used: Vec<(&Sample, Usage)> = samples.iter().filter_map(|sample| Some((sample, *sample.usage.get(which)?))).collect();
-    let ((_, first), (end, last)) = (used.first()?, used.last()?);
+    let ((_, first), (end, last)) = (*used.first()?, *used.last()?);
     // In the first minute peers meet and presences come.
     let (start, settled) = used.iter().find(|(sample, _)| sample.at >= Duration::from_secs(60)).or(used.first())?;
     let (middle, half) = used.iter().find(|(sample, _)| sample.at >= end.at / 2)?;
-    let late: Vec<(Duration, f64)> =
-        used.iter().filter(|(sample, _)| sample.at >= end.at / 2).map(|(sample, usage)| (sample.at, usage.rss_mb)).collect();
+    let memory = |figure: fn(&Usage) -> f64| {
+        let late: Vec<(Duration, f64)> =
+            used.iter().filter(|(sample, _)| sample.at >= end.at / 2).map(|(sample, usage)| (sample.at, figure(usage))).collect();
+        let most = used.iter().map(|(_, usage)| figure(usage)).fold(0.0, f64::max);
+        Memory { mb: [figure(&first), figure(&last), most], trend: trend(&by_minute(&late)) }
+    };
     let grown = |from: (&Sample, &Usage), to: (&Sample, &Usage)| {
         let messages = real(to.0.counts.acked.saturating_sub(from.0.counts.acked));
         real(to.1.db_bytes.saturating_sub(from.1.db_bytes)) / messages.max(1.0)
     };
-    let most = |figure: fn(&Usage) -> f64| used.iter().map(|(_, usage)| figure(usage)).fold(0.0, f64::max);
     Some(Course {
-        rss_mb: [first.rss_mb, last.rss_mb, most(|usage| usage.rss_mb)],
-        rss: trend(&by_minute(&late)),
+        rss: memory(|usage| usage.rss_mb),
+        own: memory(|usage| usage.own_mb),
         descriptors: [first.descriptors, last.descriptors, used.iter().map(|(_, usage)| usage.descriptors).max().unwrap_or(0)],
         log_bytes: last.log_bytes,
-        db_per_message: [grown((start, settled), (middle, half)), grown((middle, half), (end, last))],
+        db_per_message: [grown((start, settled), (middle, half)), grown((middle, half), (end, &last))],
     })
 }
 
@@ -114,6 +129,7 @@ mod tests {
         let usage = |second: u64| Usage {
             // Filling for half an hour, then level, with a peak that one sample in six sees.
             rss_mb: real(second.min(1_800)) / 100.0 + if second % 60 == 10 { 50.0 } else { 0.0 },
+            own_mb: 12.0,
             descriptors: 20,
             log_bytes: second,
             db_bytes: second * 5_000,
@@ -125,10 +141,11 @@ mod tests {
         };
         let samples: Vec<Sample> = (0..=360).map(|number| sample(number * 10)).collect();
         let course = course(&samples, 1).unwrap();
-        let trend = course.rss.unwrap();
+        let trend = course.rss.trend.unwrap();
         assert!(trend.per_hour.abs() < 0.01 && trend.samples == 31, "{trend}");
+        assert_eq!(course.own.mb, [12.0; 3]);
         assert_eq!((course.descriptors, course.log_bytes), ([20, 20, 20], 3_600));
-        assert!((course.rss_mb[2] - 68.0).abs() < 0.2, "{course:?}");
+        assert!((course.rss.mb[2] - 68.0).abs() < 0.2, "{course:?}");
         assert!(course.db_per_message.iter().all(|bytes| (bytes - 2_500.0).abs() < 1.0), "{course:?}");
     }
 }
