@@ -99,9 +99,11 @@ codes! {
     /// Not the address of a relay.
     InvalidRelay = "invalid_relay", 400, "a relay address looks like wss://relay.example.com";
     /// A token is needed, or it is wrong.
-    Unauthorized = "unauthorized", 401, "send \"Authorization: Bearer\" with the content of the file named token in the ocmesh home";
+    Unauthorized = "unauthorized", 401, "send \"Authorization: Bearer\" with the content of the file named token in the ocmesh home, or with a token made by: ocmesh token new";
     /// The guard refuses who is asking, or how.
     Forbidden = "forbidden", 403, "call from a program of the same user, at a loopback name with the daemon's port, not from a web page";
+    /// The token is good, and not for this.
+    ScopeMissing = "scope_missing", 403, "ask the owner for a token that may do more: ocmesh token new <name> --scope send (or admin)";
     /// The peer is blocked.
     PeerBlocked = "peer_blocked", 403, "ocmesh peer trust <peer> known";
     /// Nothing of that name.
@@ -128,6 +130,8 @@ codes! {
     ContentEmpty = "content_empty", 422, "write something";
     /// The message could not be encrypted.
     Unsealable = "unsealable", 422, "check the recipient's key";
+    /// Too many requests.
+    RateLimited = "rate_limited", 429, "wait as long as the Retry-After header says, then call more slowly";
     /// A fault of ours.
     Internal = "internal", 500, "look into the log (ocmesh logs), and report it";
     /// The outbox holds as much as it may.

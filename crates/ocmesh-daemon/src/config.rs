@@ -44,6 +44,8 @@ pub struct ApiConfig {
     pub auth: ApiAuth,
     /// The Unix socket, when wanted.
     pub socket: Option<PathBuf>,
+    /// Requests a second that the owner's programs may make, all together; twice as many at once.
+    pub requests_per_second: u32,
 }
 
 /// `api.auth`.

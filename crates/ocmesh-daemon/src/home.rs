@@ -145,6 +145,12 @@ impl Home {
         self.path.join("token")
     }
 
+    /// The Local API's named tokens.
+    #[must_use]
+    pub fn tokens(&self) -> PathBuf {
+        self.path.join("tokens")
+    }
+
     /// The Local API's socket, unless configured otherwise.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -14,6 +14,7 @@ mod metrics;
 mod moment;
 mod openapi;
 mod outbox;
+mod pace;
 mod peers;
 mod query;
 mod relays;
@@ -29,7 +30,6 @@ mod store;
 mod tests;
 
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
@@ -50,7 +50,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::Fault;
 pub use self::listen::{Listeners, bind_tcp, bind_unix, serve};
-use crate::{clock::Clock, engine::MeshHandle, shutdown::StopToken};
+use crate::{clock::Clock, engine::MeshHandle, shutdown::StopToken, token::Tokens};
 
 /// Event streams at one time: each is a listener that the engine's broadcast remembers.
 const STREAMS_MAX: usize = 64;
@@ -72,8 +72,10 @@ pub struct ApiParts {
     pub started: Instant,
     /// The TCP port that callers name in `Host`.
     pub port: u16,
-    /// With `api.auth = "token"` the file that holds the token; read at every call, so that a new token counts at once.
-    pub token_file: Option<PathBuf>,
+    /// With `api.auth = "token"` the tokens; read at every call, so that a new one counts at once.
+    pub tokens: Option<Tokens>,
+    /// Requests a second that the owner's programs may make, all together.
+    pub requests_per_second: u32,
     /// The clock.
     pub clock: Clock,
     /// Ends every stream and long poll.
@@ -85,6 +87,7 @@ pub struct ApiParts {
 pub struct Api {
     parts: ApiParts,
     npub: String,
+    paces: pace::Paces,
     streams: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     /// A page that was asked for was damaged: `/status` says so from then on.
@@ -97,7 +100,8 @@ impl Api {
     pub fn new(parts: ApiParts) -> Arc<Self> {
         let npub = ocmesh_wire::npub(&parts.pubkey);
         let (streams, reads) = (Arc::new(Semaphore::new(STREAMS_MAX)), Arc::new(Semaphore::new(READS_MAX)));
-        Arc::new(Self { parts, npub, streams, reads, damage_seen: AtomicBool::new(false) })
+        let paces = pace::Paces::new(parts.requests_per_second, Instant::now());
+        Arc::new(Self { parts, npub, paces, streams, reads, damage_seen: AtomicBool::new(false) })
     }
 }
 

@@ -12,5 +12,6 @@ pub mod logging;
 mod run;
 pub mod shutdown;
 pub mod start_error;
+pub mod token;
 
 pub use run::{DaemonOptions, VERSION, run};

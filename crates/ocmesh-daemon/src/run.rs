@@ -8,13 +8,14 @@ use crate::{
     clock::{Clock, JumpWatch},
     config::{ApiAuth, Config},
     engine::{Engine, EngineEnd, EngineError, EngineParts},
-    home::{ApiFile, Home, write_atomically},
+    home::{ApiFile, Home},
     http::{self, Api, ApiParts, Listeners},
     identity,
     lock::HomeLock,
     logging,
     shutdown::{ServiceState, SignalWatch, StopToken, tell_service_manager, watchdog_interval},
     start_error::StartError,
+    token::Tokens,
 };
 
 /// Our version, as presence, API and user agent tell it.
@@ -83,12 +84,26 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         version: VERSION,
     };
     let engine = Engine::start(parts).map_err(engine_error)?;
-    let token_file = match config.api.auth {
+    let tokens = match config.api.auth {
         ApiAuth::SameUser => None,
-        ApiAuth::Token => Some(token_file(home)?),
+        ApiAuth::Token => {
+            let tokens = Tokens::of(home);
+            tokens.make_own().map_err(|source| StartError::System { what: "making a token", source })?;
+            Some(tokens)
+        }
     };
-    let mesh = engine.handle();
-    let parts = ApiParts { mesh, reader, pubkey, version: VERSION, started, port, token_file, clock: clock.clone(), stop: stop.clone() };
+    let parts = ApiParts {
+        mesh: engine.handle(),
+        reader,
+        pubkey,
+        version: VERSION,
+        started,
+        port,
+        tokens,
+        requests_per_second: config.api.requests_per_second,
+        clock: clock.clone(),
+        stop: stop.clone(),
+    };
     let api = tokio::spawn(http::serve(Api::new(parts), listeners));
     let socket = config.api.socket.clone();
     let file = ApiFile { address: "127.0.0.1".to_owned(), port, pid: process::id(), socket, version: VERSION.to_owned() };
@@ -146,18 +161,6 @@ fn engine_error(error: EngineError) -> StartError {
         EngineError::Store(error) => StartError::Identity(identity::OpenIdentityError::Read(error)),
         EngineError::Thread(source) => StartError::System { what: "another thread", source },
     }
-}
-
-/// The token of the Local API, made once: 256 random bits as hex, readable by the owner alone.
-fn token_file(home: &Home) -> Result<std::path::PathBuf, StartError> {
-    let path = home.token();
-    if !path.exists() {
-        let failed = |source| StartError::System { what: "making a token", source };
-        let mut bytes = [0u8; 32];
-        getrandom::fill(&mut bytes).map_err(|error| failed(io::Error::other(error)))?;
-        write_atomically(&path, zeroize::Zeroizing::new(hex::encode(bytes)).as_bytes()).map_err(failed)?;
-    }
-    Ok(path)
 }
 
 /// Looks for sleeps and clock jumps, and tells the service manager that we live, as long as the mesh task does.

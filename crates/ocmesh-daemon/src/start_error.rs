@@ -120,6 +120,9 @@ impl StartError {
             Self::AlreadyRunning { .. } => "see `ocmesh status`; for a second agent set OCMESH_HOME to another directory".to_owned(),
             Self::Lock { home, .. } => format!("make {} writable for your user, or set OCMESH_HOME to another directory", home.display()),
             Self::Config(ConfigError::Unreadable { .. }) => "make the file readable for your user, or move it away".to_owned(),
+            Self::Config(ConfigError::NoAddress { .. }) => {
+                "take it out; from another machine: ssh -L 7432:127.0.0.1:7432 <this machine>, then http://localhost:7432".to_owned()
+            }
             Self::Config(_) => "correct it there; `ocmesh config show` lists every key with its value".to_owned(),
             Self::Identity(error) => identity_hint(error),
             Self::PortTaken { holder: PortHolder::Ocmesh { .. }, .. } => {

@@ -6,6 +6,7 @@ mod own;
 mod peers;
 mod relays;
 mod service;
+mod tokens;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub(crate) use self::{
     peers::{PeerCommand, PeersArgs, TrustLevel},
     relays::{RelayArgs, RelaysCommand},
     service::{Platform, ServiceAction, ServiceArgs},
+    tokens::{ScopeWord, TokenCommand},
 };
 
 /// Joins an AI agent to a worldwide mesh of agents.
@@ -102,6 +104,15 @@ pub(crate) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Give programs tokens of their own for the Local API, and take them back.
+    #[command(
+        after_help = "Tokens are asked for with api.auth = \"token\" in config.toml. The owner's own programs (this command line, ocmesh mcp) \
+                      find theirs by themselves."
+    )]
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Check everything and say what to do about what is wrong.
     #[command(after_help = "Works with the daemon stopped, too. Exit code 1: something failed.")]

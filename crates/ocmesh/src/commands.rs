@@ -21,6 +21,7 @@ mod send;
 mod service;
 mod status;
 mod stop;
+mod token;
 
 use std::path::Path;
 
@@ -84,6 +85,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Identity { command: IdentityCommand::Show }) => identity::show(ui, &place),
         Some(Command::Identity { command }) => identity::change(ui, &place, command),
         Some(Command::Config { command }) => config::run(ui, &place, command),
+        Some(Command::Token { command }) => token::run(ui, &place, &command),
         Some(Command::Doctor) => doctor::run(ui, &place),
         Some(Command::Logs(args)) => logs::run(ui, &place, &args),
         Some(Command::Mcp) => block_on(mcp::run(&place)),
@@ -123,7 +125,7 @@ fn from_start(code: &str, what: &str, error: &StartError) -> CliError {
 
 fn from_api(error: ApiError) -> CliError {
     let exit = match error.code {
-        ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::PeerBlocked => Exit::NotAllowed,
+        ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::ScopeMissing | ErrorCode::PeerBlocked => Exit::NotAllowed,
         ErrorCode::Stopping => Exit::NotRunning,
         _ => Exit::CouldNot,
     };

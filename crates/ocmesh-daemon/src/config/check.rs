@@ -40,6 +40,8 @@ pub(super) fn check(layers: &Layers, home: &Home) -> Result<Checked, ConfigError
             port: from.number("api.port", 0..=u16::MAX)?,
             auth: from.word("api.auth", &[("same-user", ApiAuth::SameUser), ("token", ApiAuth::Token)])?,
             socket: socket(&from, home)?,
+            // Fewer, and one command line with a long poll beside it would be in the way of itself.
+            requests_per_second: from.number("api.requests_per_second", 10..=100_000)?,
         },
         log: LogConfig {
             level: from.word(

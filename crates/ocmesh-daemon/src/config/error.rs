@@ -31,6 +31,17 @@ pub enum ConfigError {
         /// Where it stands.
         place: Place,
     },
+    /// A key for an address to listen on, which is missing on purpose.
+    #[error(
+        "{place}: there is no key `{key}` on purpose: the Local API listens on 127.0.0.1 alone, with or without a token, as plain HTTP \
+         would show messages and tokens to everyone on the way"
+    )]
+    NoAddress {
+        /// The key as written.
+        key: String,
+        /// Where it stands.
+        place: Place,
+    },
     /// A value that is not allowed.
     #[error("{place}: {key} = {value} is not allowed; it must be {allowed}")]
     BadValue {

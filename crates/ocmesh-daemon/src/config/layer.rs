@@ -12,6 +12,9 @@ use super::{ConfigError, DEFAULTS, Explained, Place};
 /// Variables with our prefix that are not keys.
 const OTHER_VARIABLES: [&str; 1] = ["OCMESH_HOME"];
 
+/// What an owner would write to have the Local API listen elsewhere. Not to be taken for misspelled.
+const ADDRESS_KEYS: [&str; 6] = ["api.address", "api.addr", "api.bind", "api.host", "api.listen", "api.remote"];
+
 /// How many letters a variable may differ from a key's to be taken for a typing mistake: a swap, or a letter or two more or less.
 const TYPO_DISTANCE_MAX: usize = 3;
 
@@ -58,6 +61,8 @@ impl Layers {
             if let Some(key) = names.get(name) {
                 let value = value.to_string_lossy();
                 self.put_text(key, &value, Place::Environment(name.to_owned()))?;
+            } else if let Some(key) = ADDRESS_KEYS.iter().find(|key| variable_of(key) == name) {
+                return Err(self.unknown(key, Place::Environment(name.to_owned())));
             } else if !OTHER_VARIABLES.contains(&name)
                 && let Some((near, distance)) = nearest(name, names.keys())
                 && distance <= TYPO_DISTANCE_MAX
@@ -111,6 +116,9 @@ impl Layers {
     }
 
     fn unknown(&self, key: &str, place: Place) -> ConfigError {
+        if ADDRESS_KEYS.contains(&key) {
+            return ConfigError::NoAddress { key: key.to_owned(), place };
+        }
         let near = nearest(key, self.order.iter()).map_or_else(String::new, |(near, _)| near.clone());
         ConfigError::UnknownKey { key: shown(key), nearest: near, place }
     }

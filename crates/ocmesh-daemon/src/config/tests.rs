@@ -63,6 +63,7 @@ fn every_key_can_be_set_from_the_environment_and_changes_something() {
         ("api.port", "0"),
         ("api.auth", "token"),
         ("api.socket", "off"),
+        ("api.requests_per_second", "50"),
         ("presence.interval", "30s"),
         ("presence.note", "never"),
         ("presence.status", "busy"),
@@ -121,6 +122,22 @@ fn an_unknown_key_names_itself_its_line_and_the_nearest_known_one() {
     assert!(text.contains("flag") && text.contains("`log.level`"), "{text}");
     let text = refusal(&format!("{} = 1", "k".repeat(5_000)), &[]);
     assert!(text.len() < 400, "{text}");
+}
+
+#[test]
+fn the_local_api_listens_on_loopback_and_nothing_in_the_configuration_changes_that() {
+    for (file, environment) in [
+        ("[api]\nauth = \"token\"\naddress = \"0.0.0.0\"", &[][..]),
+        ("[api]\nbind = \"127.0.0.1\"", &[]),
+        ("[api]\nhost = \"::\"", &[]),
+        ("", &[("OCMESH_API_ADDRESS", "192.168.1.5"), ("OCMESH_API_AUTH", "token")]),
+        ("", &[("OCMESH_API_LISTEN", "0.0.0.0:7432")]),
+    ] {
+        let text = refusal(file, environment);
+        assert!(text.contains("on purpose") && text.contains("127.0.0.1 alone"), "{file}: {text}");
+    }
+    let text = load("", &[], &[("api.remote", "true")]).unwrap_err().to_string();
+    assert!(text.starts_with("flag: there is no key `api.remote` on purpose"), "{text}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl IntoResponse for Fault {
             ErrorCode::Unauthorized => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ocmesh\""));
             }
-            ErrorCode::Busy => {
+            ErrorCode::Busy | ErrorCode::RateLimited => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // The engine tries again after 1 s, then after longer pauses.

@@ -1,23 +1,23 @@
 //! The guard before every call, on both transports: the caller must be a program of our user, not a web page.
 //!
-//! It looks at who connected, `Host`, `Origin`, `Referer`, `Sec-Fetch-Site`, the bearer token and the kind of body, in this order, and at
-//! nothing of the call itself. `Sec-Fetch-Mode` says nothing: Node's own `fetch` sends it too.
+//! It looks at who connected, `Host`, `Origin`, `Referer`, `Sec-Fetch-Site`, the bearer token, the caller's pace, the token's scope and the
+//! kind of body, in this order. `Sec-Fetch-Mode` says nothing: Node's own `fetch` sends it too.
 
-use std::{path::Path, sync::Arc};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use ocmesh_api::{BODY_BYTES_MAX, ErrorCode};
-use subtle::ConstantTimeEq;
+use ocmesh_api::{
+    BODY_BYTES_MAX, ErrorCode, ROUTES,
+    route::{SEND, Scope},
+};
 
 use super::{Api, body::too_large, error::Fault};
-
-/// Longest token file read: the token has 64 characters.
-const TOKEN_BYTES_MAX: usize = 4_096;
+use crate::token::{Holder, Tokens};
 
 /// How a request came; added to it by the listener, which has already checked the user behind the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,12 @@ enum Refused {
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match admit(&api, &request) {
         Ok(()) => next.run(request).await,
-        Err(fault) => {
+        Err(No { fault, scope }) => {
             let mut response = fault.into_response();
+            // RFC 6750, section 3.1.
+            if let Some(challenge) = scope.and_then(|scope| HeaderValue::from_str(&insufficient(scope)).ok()) {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
             // Whoever is refused does not keep the connection.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
@@ -52,16 +56,52 @@ pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: N
     }
 }
 
-fn admit(api: &Api, request: &Request) -> Result<(), Fault> {
-    let Some(caller) = request.extensions().get::<Caller>() else { return Err(not_this_user()) };
+/// An answer to somebody who is not let in, with the scope that was missing.
+struct No {
+    fault: Fault,
+    scope: Option<Scope>,
+}
+
+impl From<Fault> for No {
+    fn from(fault: Fault) -> Self {
+        Self { fault, scope: None }
+    }
+}
+
+fn admit(api: &Api, request: &Request) -> Result<(), No> {
+    let Some(caller) = request.extensions().get::<Caller>() else { return Err(not_this_user().into()) };
     if let Err(reason) = check(*caller, api.parts.port, request.uri(), request.headers()) {
         tracing::debug!(?reason, "a request was refused");
-        return Err(Fault::new(ErrorCode::Forbidden, "this request is refused"));
+        return Err(Fault::new(ErrorCode::Forbidden, "this request is refused").into());
     }
-    if let Some(file) = &api.parts.token_file {
-        authorize(file, request.headers())?;
+    let now = Instant::now();
+    let (holder, may) = match &api.parts.tokens {
+        // Who connected is the owner's program: the listener has looked.
+        None => (Holder::Owner, Scope::Admin),
+        Some(tokens) => bearer(tokens, request.headers()).ok_or_else(|| denied(api.paces.failed(now)))?,
+    };
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let method = request.method().as_str();
+    if !api.paces.admits(&holder, path == Some(SEND.path) && method == SEND.method.as_str(), now) {
+        return Err(Fault::new(ErrorCode::RateLimited, "this caller makes too many requests").into());
     }
-    check_body(request.headers())
+    let needed = path.map_or(Scope::Read, |path| scope_of(method, path));
+    if may < needed {
+        let message = format!("this call needs the scope \"{}\", and the token has \"{}\"", needed.as_str(), may.as_str());
+        return Err(No { fault: Fault::new(ErrorCode::ScopeMissing, message), scope: Some(needed) });
+    }
+    Ok(check_body(request.headers())?)
+}
+
+/// What a call on a path that exists needs. One that is not in the table is refused later; until then it needs everything.
+fn scope_of(method: &str, path: &str) -> Scope {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let route = ROUTES.iter().find(|route| route.path == path && route.method.as_str() == method);
+    route.map_or(Scope::Admin, |route| route.scope)
+}
+
+fn insufficient(needed: Scope) -> String {
+    format!("Bearer realm=\"ocmesh\", error=\"insufficient_scope\", scope=\"{}\"", needed.as_str())
 }
 
 /// The connection belongs to somebody else.
@@ -121,19 +161,21 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>,
     first.map(|value| value.to_str().map_err(|_| ())).transpose()
 }
 
-fn authorize(file: &Path, headers: &HeaderMap) -> Result<(), Fault> {
-    let denied = || Fault::new(ErrorCode::Unauthorized, "a bearer token is needed");
-    let given = one(headers, &header::AUTHORIZATION).ok().flatten().ok_or_else(denied)?;
-    let (scheme, given) = given.split_once(' ').ok_or_else(denied)?;
-    let token = std::fs::read(file).map_err(|error| {
-        tracing::error!(%error, "the token file cannot be read");
-        denied()
-    })?;
-    let token = token.trim_ascii();
-    // An empty or absurd file must not make an empty token good.
-    let sound = !token.is_empty() && token.len() <= TOKEN_BYTES_MAX;
-    let equal: bool = token.ct_eq(given.trim().as_bytes()).into();
-    if sound && equal && scheme.eq_ignore_ascii_case("bearer") { Ok(()) } else { Err(denied()) }
+/// Who shows which token. It stands in the header and nowhere else: an address is written into histories and logs.
+fn bearer(tokens: &Tokens, headers: &HeaderMap) -> Option<(Holder, Scope)> {
+    let (scheme, given) = one(headers, &header::AUTHORIZATION).ok().flatten()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    tokens.holder(given.trim())
+}
+
+fn denied(told: bool) -> Fault {
+    if told {
+        Fault::new(ErrorCode::Unauthorized, "a bearer token is needed")
+    } else {
+        Fault::new(ErrorCode::RateLimited, "too many requests without a good token")
+    }
 }
 
 /// A form or a plain text, which a page may send anywhere without asking, is not JSON.
@@ -165,15 +207,14 @@ fn is_json(kind: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The HTTP parser trims values, so that no caller can send this today; the file is our own and may still be empty.
     #[test]
-    fn an_empty_token_file_opens_nothing() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer "));
-        assert!(authorize(file.path(), &headers).is_err());
-        std::fs::write(file.path(), "secret\n").unwrap();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
-        assert!(authorize(file.path(), &headers).is_ok());
+    fn a_call_needs_what_its_route_says_and_an_unknown_one_everything() {
+        for route in ROUTES {
+            assert_eq!(scope_of(route.method.as_str(), route.path), route.scope, "{route:?}");
+        }
+        assert_eq!(
+            (scope_of("HEAD", "/status"), scope_of("PUT", "/status"), scope_of("GET", "/new")),
+            (Scope::Read, Scope::Admin, Scope::Admin)
+        );
     }
 }

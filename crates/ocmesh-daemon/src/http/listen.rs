@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Router, body::Body, handler::Handler};
@@ -84,11 +84,13 @@ pub fn bind_unix(path: &Path) -> io::Result<tokio::net::UnixListener> {
 /// Serves until the stop token is cancelled, then lets requests under way finish for a moment, and removes the socket file.
 pub async fn serve(api: Arc<Api>, listeners: Listeners) {
     let stop = api.parts.stop.clone();
-    let router = router(api);
+    let router = router(Arc::clone(&api));
+    // Each transport has places of its own.
+    let gate = || Gate::new(&api, &router);
     #[cfg(unix)]
     let unix = async {
         if let Some((listener, path)) = listeners.unix {
-            accept_unix(listener, &router, &stop).await;
+            accept_unix(listener, gate(), &stop).await;
             if let Err(error) = std::fs::remove_file(&path) {
                 tracing::debug!(%error, "the socket file could not be removed");
             }
@@ -96,11 +98,10 @@ pub async fn serve(api: Arc<Api>, listeners: Listeners) {
     };
     #[cfg(not(unix))]
     let unix = std::future::ready(());
-    tokio::join!(accept_tcp(listeners.tcp, &router, &stop), unix);
+    tokio::join!(accept_tcp(listeners.tcp, gate(), &stop), unix);
 }
 
-async fn accept_tcp(listener: TcpListener, router: &Router, stop: &StopToken) {
-    let gate = Gate::new(router, stop);
+async fn accept_tcp(listener: TcpListener, gate: Gate, stop: &StopToken) {
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -121,8 +122,7 @@ async fn accept_tcp(listener: TcpListener, router: &Router, stop: &StopToken) {
 }
 
 #[cfg(unix)]
-async fn accept_unix(listener: tokio::net::UnixListener, router: &Router, stop: &StopToken) {
-    let gate = Gate::new(router, stop);
+async fn accept_unix(listener: tokio::net::UnixListener, gate: Gate, stop: &StopToken) {
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -150,6 +150,7 @@ async fn pause(error: &io::Error) {
 /// What decides about a connection.
 #[derive(Clone)]
 struct Gate {
+    api: Arc<Api>,
     router: Router,
     stop: StopToken,
     places: Arc<Semaphore>,
@@ -157,9 +158,9 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(router: &Router, stop: &StopToken) -> Self {
+    fn new(api: &Arc<Api>, router: &Router) -> Self {
         let (places, strangers) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Arc::new(Semaphore::new(STRANGERS_MAX)));
-        Self { router: router.clone(), stop: stop.clone(), places, strangers }
+        Self { api: Arc::clone(api), router: router.clone(), stop: api.parts.stop.clone(), places, strangers }
     }
 
     async fn tcp(self, stream: TcpStream, client: SocketAddr) {
@@ -209,10 +210,12 @@ impl Gate {
         }
     }
 
-    /// Says no to another user, once.
+    /// Says no to another user, once; one who comes again and again is not answered at all.
     async fn turn_away<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Ok(_place) = self.strangers.try_acquire_owned() else { return };
-        tracing::warn!("another user tried to call the Local API");
+        if !self.api.paces.stranger(Instant::now()) {
+            return;
+        }
         let service = service_fn(|request: Request<Incoming>| turned_away.with_state(()).oneshot(request.map(Body::new)));
         let connection = http(STRANGER_TIMEOUT, false).serve_connection(TokioIo::new(stream), service);
         // However it ends: it is refused.

@@ -7,6 +7,7 @@ mod guard;
 mod limits;
 mod poll;
 mod refusals;
+mod tokens;
 
 use std::{
     path::PathBuf,
@@ -33,7 +34,9 @@ use super::{Api, ApiParts, Listeners, bind_tcp, bind_unix, serve};
 use crate::{
     clock::Clock,
     engine::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View},
+    home::Home,
     shutdown::StopToken,
+    token::Tokens,
 };
 
 /// A moment in 2026.
@@ -80,6 +83,11 @@ impl Daemon {
     }
 
     async fn start(answer: Box<Answer>, token: bool) -> Self {
+        // More than any test asks, but the one about it.
+        Self::start_with(answer, token, 5_000).await
+    }
+
+    async fn start_with(answer: Box<Answer>, token: bool, requests_per_second: u32) -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&home.path().join("ocmesh.db"), &StoreKey::from_bytes([7; 32])).unwrap();
         let (questions, mut inbox) = mpsc::channel(16);
@@ -110,7 +118,8 @@ impl Daemon {
             version: "0.3.0",
             started: Instant::now(),
             port,
-            token_file: token.then(|| home.path().join("token")),
+            tokens: token.then(|| Tokens::of(&Home::locate(|_| Some(home.path().into())).unwrap())),
+            requests_per_second,
             clock: Clock::from_fn(move || if breaks.load(Ordering::Relaxed) { panic!("the clock broke") } else { NOW }),
             stop: stop.clone(),
         });

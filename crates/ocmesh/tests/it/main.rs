@@ -20,3 +20,4 @@ mod service;
 mod skill;
 mod start;
 mod support;
+mod token;

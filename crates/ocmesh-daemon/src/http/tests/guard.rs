@@ -276,4 +276,10 @@ async fn another_user_of_the_machine_is_turned_away() {
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     let own = as_user(0, script.replace("Host:", "Connection: close\\r\\nHost:")).await.unwrap();
     assert!(own.starts_with("HTTP/1.1 200"), "{own}");
+    // Who comes again and again is not even answered; the owner is.
+    let many = script.replace("exec", "for n in {1..60}; do exec").replace("cat <&3", "cat <&3; done");
+    let answers = as_user(65_534, many).await.unwrap().matches("HTTP/1.1 403").count();
+    assert!((1..50).contains(&answers), "{answers} answers to 60");
+    let own = as_user(0, script.replace("Host:", "Connection: close\\r\\nHost:")).await.unwrap();
+    assert!(own.starts_with("HTTP/1.1 200"), "{own}");
 }

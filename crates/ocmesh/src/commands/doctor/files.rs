@@ -54,7 +54,7 @@ fn writable(home: &Path) -> std::io::Result<()> {
 /// Files that hold secrets must be ours alone.
 pub(super) fn modes(place: &Place) -> Vec<Finding> {
     let home = &place.home;
-    let files = [home.database(), home.database_key(), home.identity_backup(), home.token(), home.config()];
+    let files = [home.database(), home.database_key(), home.identity_backup(), home.token(), home.tokens(), home.config()];
     let open = |path: &PathBuf| fs::symlink_metadata(path).ok().and_then(|facts| open_to_others(&facts)).map(|mode| (path.clone(), mode));
     let mut findings: Vec<Finding> = files
         .iter()
