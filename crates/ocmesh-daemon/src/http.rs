@@ -11,7 +11,7 @@ mod key;
 mod listen;
 mod messages;
 mod metrics;
-mod moment;
+pub(crate) mod moment;
 mod openapi;
 mod outbox;
 mod pace;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod damaged_log;
 pub mod engine;
 pub mod home;
 pub mod http;

@@ -25,6 +25,7 @@ mod sound;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use cursor::{Cursor, CursorError, Page};
 pub use error::{IdentityError, OpenError, ReadError, WriteError};
@@ -32,3 +33,4 @@ pub use key::{KeyError, StoreKey};
 pub use prune::{PruneLimits, PruneReport};
 pub use reader::{Counts, GapCounts, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, StoredNotice};
 pub use store::Store;
+pub use wal::DamagedLog;

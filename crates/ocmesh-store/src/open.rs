@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use crate::{
     OpenError, StoreKey,
     migrate::{self, MIGRATIONS, Migration},
+    wal,
 };
 
 /// How long a connection waits for another: a checkpoint on a slow disk takes a second or two, a hang is longer than five.
@@ -21,7 +22,7 @@ const READER_CACHE_KIB: u32 = 1_024;
 /// The WAL file is cut to this after a checkpoint, so that one busy hour does not keep its space for ever.
 const WAL_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 /// SQLCipher's page, also its smallest file.
-const PAGE_BYTES: u64 = 4_096;
+pub(crate) const PAGE_BYTES: u64 = 4_096;
 /// Distinct statements a connection keeps compiled: more than this crate has.
 const STATEMENTS_MAX: usize = 96;
 
@@ -37,7 +38,32 @@ pub(crate) fn writer_with(path: &Path, key: &StoreKey, migrations: &[Migration])
         create(&path, key, migrations)?;
     }
     check(&path)?;
-    let mut connection = connect(&path, key, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
+    keep_damaged_log(&path)?;
+    let connection = writable(&path, key, migrations)?;
+    wal::settle(&path, &connection)?;
+    Ok((connection, path))
+}
+
+/// Opens the database for writing once more, while this process has it open: at its path as it was settled then.
+pub(crate) fn again(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+    check(path)?;
+    writable(path, key, MIGRATIONS)
+}
+
+/// Where finished transactions stand behind damage in the log, SQLite would go on without them and write over them. They are put aside first.
+fn keep_damaged_log(path: &Path) -> Result<(), OpenError> {
+    match wal::look(path).map_err(OpenError::Io)? {
+        None => Ok(()),
+        Some(broken) if broken.mixed => {
+            let detail = "its log is damaged, and was folded in in part behind the damage".to_owned();
+            Err(OpenError::Damaged { detail })
+        }
+        Some(broken) => wal::put(path, &broken),
+    }
+}
+
+fn writable(path: &Path, key: &StoreKey, migrations: &[Migration]) -> Result<Connection, OpenError> {
+    let mut connection = connect(path, key, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
     if connection.is_readonly("main")? {
         return Err(OpenError::NotWritable(io::Error::from(io::ErrorKind::PermissionDenied)));
     }
@@ -48,9 +74,9 @@ pub(crate) fn writer_with(path: &Path, key: &StoreKey, migrations: &[Migration])
     durable(&connection)?;
     fold_in(&connection)?;
     // The log is there by now, and stays as long as this connection does. SQLite syncs its name too, but does not look whether that failed.
-    sync_directory(&path)?;
+    sync_directory(path)?;
     migrate::migrate(&mut connection, migrations)?;
-    Ok((connection, path))
+    Ok(connection)
 }
 
 /// The version, which must not be later than ours.
@@ -137,7 +163,7 @@ fn check_private(metadata: &fs::Metadata) -> Result<(), OpenError> {
     if metadata.is_file() { Ok(()) } else { Err(OpenError::NotAFile) }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -174,18 +200,20 @@ fn fill(unborn: &Path, key: &StoreKey, migrations: &[Migration]) -> Result<(), O
 }
 
 /// Creates a file that must not exist yet; a symbolic link in its place is an error too (`O_EXCL`).
-fn new_private_file(path: &Path) -> io::Result<()> {
+pub(crate) fn new_private_file(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
         // The mode once more on the open file: the umask may have taken bits away that SQLite needs, and copies to -wal and -shm.
-        options.mode(0o600).open(path)?.set_permissions(fs::Permissions::from_mode(0o600))
+        let file = options.mode(0o600).open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        Ok(file)
     }
     #[cfg(not(unix))]
     {
-        options.open(path).map(drop)
+        options.open(path)
     }
 }
 
@@ -201,7 +229,7 @@ fn publish(unborn: &Path, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn unwritable(error: io::Error) -> OpenError {
+pub(crate) fn unwritable(error: io::Error) -> OpenError {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::NotWritable(error),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::DiskFull,
@@ -210,7 +238,7 @@ fn unwritable(error: io::Error) -> OpenError {
 }
 
 /// A new name is durable only when its directory is synced.
-fn sync_directory(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), OpenError> {
     match path.parent() {
         Some(directory) if cfg!(unix) => fs::File::open(directory).and_then(|file| file.sync_all()).map_err(OpenError::NotSynced),
         _ => Ok(()),

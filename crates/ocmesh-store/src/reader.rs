@@ -18,7 +18,7 @@ use std::{
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use crate::{OpenError, ReadError, StoreKey, open, sound};
+use crate::{DamagedLog, OpenError, ReadError, StoreKey, open, sound};
 
 pub use counts::{Counts, OutboxCounts};
 pub use gaps::GapCounts;
@@ -70,6 +70,12 @@ impl Reader {
         let mut slots = Vec::new();
         slots.resize_with(CONNECTIONS, Mutex::default);
         Self { pool: Arc::new(Pool { path, key, slots, turn: AtomicUsize::new(0) }) }
+    }
+
+    /// What damage in the log cost; see [`DamagedLog::beside`].
+    #[must_use]
+    pub fn damaged_logs(&self) -> Vec<DamagedLog> {
+        DamagedLog::beside(&self.pool.path)
     }
 
     /// Runs a question on a free connection.

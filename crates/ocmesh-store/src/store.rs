@@ -28,6 +28,7 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// Opens the database at `path`, creating it (mode 0600, whatever the umask) when it is absent, and brings it to the newest shape.
+    /// What damage in its log cost is in [`crate::DamagedLog::beside`] from then on.
     ///
     /// # Errors
     /// See [`OpenError`]. Whatever is wrong, the files stay as they are.
@@ -36,7 +37,7 @@ impl Store {
         Ok(Self { connection, path, key: Arc::new(key.clone()), spoiled: false })
     }
 
-    /// Opens the database anew, as [`Self::open`] does, and lets go of the old connection: after damage, or when the disk failed. What was
+    /// Opens the database anew, and lets go of the old connection: after damage, or when the disk failed. What was
     /// not committed is undone.
     ///
     /// # Errors
@@ -46,7 +47,7 @@ impl Store {
         if let Err(error) = self.rollback() {
             tracing::debug!(%error, "old connection not rolled back");
         }
-        self.connection = open::writer(&self.path, &self.key)?.0;
+        self.connection = open::again(&self.path, &self.key)?;
         Ok(())
     }
 

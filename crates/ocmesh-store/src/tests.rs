@@ -10,6 +10,8 @@ mod files;
 mod full;
 mod held;
 mod lines;
+#[cfg(unix)]
+mod log;
 mod pages;
 mod plans;
 mod prune;

@@ -216,3 +216,41 @@ async fn c07_a_damaged_database_is_put_aside_and_history_comes_back() -> Result<
     ensure!(anna.daemon.client()?.status().await?.pubkey == anna.pubkey, "another identity");
     until_read(&anna, &acked).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c07_a_log_damaged_in_the_middle_is_told_and_relays_bring_back_what_it_held() -> Result<()> {
+    let relay = MisbehavingRelay::start().await?;
+    let (mut anna, bert) = tokio::try_join!(Agent::start(quick("anna", &relay)), Agent::start(quick("bert", &relay)))?;
+    tokio::try_join!(anna.wait_for_peer(&bert), bert.wait_for_peer(&anna))?;
+    let mut acked = Vec::new();
+    for number in 0..12 {
+        until_sent(&bert, &anna, &format!("history {number} {}", "y".repeat(3_900)), &mut acked).await?;
+        until_read(&anna, &acked).await?;
+    }
+    anna.daemon.kill9().await?;
+    let path = anna.daemon.home().join("ocmesh.db-wal");
+    let mut log = fs::read(&path)?;
+    let middle = log.len() / 2;
+    log[middle] ^= 1;
+    fs::write(&path, &log)?;
+
+    anna.daemon.start().await.context("a damaged log must not keep the daemon from starting")?;
+    warned(&anna, "the database's log was damaged").await?;
+    ensure!(lines(&anna, "the log of the database is damaged") == 1, "{}", anna.daemon.printed());
+    let kept = anna.daemon.home().join("ocmesh.db.damaged-log-1");
+    ensure!(fs::read(kept.join("ocmesh.db-wal"))? == log, "the damaged log is not kept");
+    until_read(&anna, &acked).await?;
+    let mut back = Vec::new();
+    until_sent(&anna, &bert, "and back", &mut back).await?;
+    until_read(&bert, &back).await?;
+
+    // Until the owner has seen it: also with the daemon stopped.
+    ensure!(anna.daemon.terminate().await?.success());
+    let doctor = anna.daemon.command().args(["doctor"]).output().await?;
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    ensure!(said.contains("the database's log was damaged") && said.contains("every page is sound"), "{said}");
+    fs::rename(&kept, anna.daemon.home().join("seen"))?;
+    anna.daemon.start().await?;
+    ensure!(anna.daemon.client()?.status().await?.warnings.iter().all(|warning| !warning.contains("log was damaged")));
+    Ok(())
+}

@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 const LAST: At = At(253_402_300_799_999);
 
 /// `2026-11-23T12:58:01.250Z`.
-pub(super) fn write(at: At) -> String {
+pub(crate) fn write(at: At) -> String {
     let at = at.min(LAST);
     let millis = at.0 % 1_000;
     let moment = i64::try_from(at.secs()).ok().and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok());

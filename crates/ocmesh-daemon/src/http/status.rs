@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use ocmesh_api::{Health, OutboxCounts, StatusReport};
 
 use super::{Api, error::Fault, query::NoQuery, row, store};
-use crate::engine::View;
+use crate::{damaged_log, engine::View};
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
@@ -29,6 +29,8 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
     let now = api.parts.clock.now();
     let mut state = health(&view);
     let mut warnings = view.warnings.clone();
+    let damaged_logs = store::read(&api, |reader| Ok(reader.damaged_logs())).await.unwrap_or_default();
+    warnings.extend(damaged_logs.iter().map(damaged_log::words));
     let counts = store::read(&api, move |reader| reader.counts(now)).await;
     if counts.is_err() {
         state = Health::Degraded;

@@ -8,14 +8,23 @@ use std::{
 use ocmesh_testkit::dice::Dice;
 
 use super::{super::*, trials, workload};
-use crate::{OpenError, ReadError, WriteError};
+use crate::{DamagedLog, OpenError, ReadError, WriteError};
 
 const STEPS: u64 = 40;
 /// The log is folded in after this step; what comes later is in the log alone.
 const FOLDED: u64 = 25;
 
+/// What `kill -9` leaves of a store.
+struct Crashed {
+    home: tempfile::TempDir,
+    database: Vec<u8>,
+    log: Vec<u8>,
+    /// Of the log.
+    index: Vec<u8>,
+}
+
 /// A store as `kill -9` leaves it: some steps in the database, some in its log.
-fn crashed() -> (tempfile::TempDir, Vec<u8>, Vec<u8>) {
+fn crashed() -> Crashed {
     let (home, copy) = (Home::new(), tempfile::tempdir().unwrap());
     let mut store = home.open();
     for step in 1..=STEPS {
@@ -24,10 +33,8 @@ fn crashed() -> (tempfile::TempDir, Vec<u8>, Vec<u8>) {
             store.checkpoint().unwrap();
         }
     }
-    workload::copy(home.directory.path(), copy.path());
-    let read = |name: &str| std::fs::read(copy.path().join(name)).unwrap();
-    let (database, log) = (read("ocmesh.db"), read("ocmesh.db-wal"));
-    (copy, database, log)
+    let read = |name: &str| std::fs::read(home.directory.path().join(name)).unwrap();
+    Crashed { home: copy, database: read("ocmesh.db"), log: read("ocmesh.db-wal"), index: read("ocmesh.db-shm") }
 }
 
 /// Damages a file in one of four ways; what was done.
@@ -56,14 +63,34 @@ struct Outcome {
     found_by_reading: u64,
     found_by_the_check: u64,
     unseen: u64,
+    /// Damage in the log read like its end: so many trials, and so many steps.
     shorter: u64,
     steps_gone: u64,
+    /// The start told of it, and was sure that something is lost.
+    told: u64,
+    told_for_sure: u64,
+    /// It said nothing.
+    silent: u64,
+    silent_cuts: u64,
 }
 
-fn put(directory: &Path, database: &[u8], log: &[u8]) -> PathBuf {
+/// What is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Database,
+    Log,
+    /// The log, and its index is gone, as after a move to another machine.
+    LogAlone,
+}
+
+fn put(directory: &Path, database: &[u8], log: &[u8], index: Option<&[u8]>) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let _ = std::fs::remove_file(directory.join("ocmesh.db-shm"));
-    for (name, bytes) in [("ocmesh.db", database), ("ocmesh.db-wal", log)] {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    }
+    for (name, bytes) in [("ocmesh.db", Some(database)), ("ocmesh.db-wal", Some(log)), ("ocmesh.db-shm", index)] {
+        let Some(bytes) = bytes else { continue };
         std::fs::write(directory.join(name), bytes).unwrap();
         std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -71,7 +98,7 @@ fn put(directory: &Path, database: &[u8], log: &[u8]) -> PathBuf {
 }
 
 /// Opens, reads everything, and lets the whole file be checked. `truth`: what a sound store holds.
-fn look(path: &Path, of_the_log: bool, place: &str, outcome: &mut Outcome) {
+fn look(path: &Path, part: Part, log: &[u8], place: &str, outcome: &mut Outcome) {
     let store = match Store::open(path, &key()) {
         Ok(store) => store,
         Err(OpenError::WrongKeyOrDamaged | OpenError::Damaged { .. }) => {
@@ -89,10 +116,25 @@ fn look(path: &Path, of_the_log: bool, place: &str, outcome: &mut Outcome) {
                 let found = store.integrity_check().map_or(true, |findings| !findings.is_empty());
                 outcome.found_by_the_check += u64::from(found);
                 outcome.unseen += u64::from(!found);
+                assert_eq!(DamagedLog::beside(path), [], "{place}: nothing is lost");
             } else {
-                assert!(of_the_log && held.len() as u64 >= FOLDED, "{place}: {} steps", held.len());
+                assert!(part != Part::Database && held.len() as u64 >= FOLDED, "{place}: {} steps", held.len());
+                let gone = STEPS - held.len() as u64;
                 outcome.shorter += 1;
-                outcome.steps_gone += STEPS - held.len() as u64;
+                outcome.steps_gone += gone;
+                match DamagedLog::beside(path).as_slice() {
+                    [] => {
+                        outcome.silent += 1;
+                        outcome.silent_cuts += u64::from(place.contains("cut"));
+                    }
+                    [told] => {
+                        outcome.told += 1;
+                        outcome.told_for_sure += u64::from(told.certain);
+                        assert!(told.writes <= gone && (told.certain || gone == 1), "{place}: {gone} gone, {told:?}");
+                        assert!(std::fs::read(told.kept.join("ocmesh.db-wal")).unwrap() == log, "{place}: not the log");
+                    }
+                    more => panic!("{place}: {more:?}"),
+                }
             }
         }
         Err(error) if error.is_damage() => outcome.found_by_reading += 1,
@@ -104,22 +146,26 @@ fn look(path: &Path, of_the_log: bool, place: &str, outcome: &mut Outcome) {
 }
 
 fn anywhere(trials: u64, seed: u64) {
-    let (home, database, log) = crashed();
+    let Crashed { home, database, log, index } = crashed();
     assert!(log.len() > 10 * 4_096, "too little in the log");
     let mut dice = Dice::new(seed);
-    for of_the_log in [false, true] {
+    for part in [Part::Database, Part::Log, Part::LogAlone] {
         let mut outcome = Outcome::default();
         for number in 0..trials / 2 {
             let (mut database, mut log) = (database.clone(), log.clone());
-            let done = if of_the_log { damage(&mut log, &mut dice) } else { damage(&mut database, &mut dice) };
-            let place = format!("trial {number} (log: {of_the_log}): {done}");
-            look(&put(home.path(), &database, &log), of_the_log, &place, &mut outcome);
+            let done = if part == Part::Database { damage(&mut database, &mut dice) } else { damage(&mut log, &mut dice) };
+            let place = format!("trial {number}, {part:?}: {done}");
+            let index = (part != Part::LogAlone).then_some(index.as_slice());
+            look(&put(home.path(), &database, &log, index), part, &log, &place, &mut outcome);
         }
-        println!("{} of {} in {}: {outcome:?}", trials / 2, trials, if of_the_log { "the log" } else { "the database" });
-        if of_the_log {
-            assert!(outcome.shorter > 0, "the log was not damaged: {outcome:?}");
-        } else {
-            assert!(outcome.refused + outcome.found_by_reading > trials / 10, "the database was not damaged: {outcome:?}");
+        println!("{} damages, {part:?}: {outcome:?}", trials / 2);
+        match part {
+            Part::Database => {
+                assert!(outcome.refused + outcome.found_by_reading > trials / 10, "the database was not damaged: {outcome:?}");
+            }
+            Part::Log => assert!(outcome.shorter > trials / 4 && outcome.silent == 0, "{outcome:?}"),
+            // A log that was cut looks like one that was never longer.
+            Part::LogAlone => assert!(outcome.told > trials / 5 && outcome.silent == outcome.silent_cuts, "{outcome:?}"),
         }
     }
 }

@@ -9,6 +9,7 @@ use ocmesh_testkit::{
 };
 
 use super::{super::*, child, trials, workload};
+use crate::DamagedLog;
 
 /// Enough for the log to be folded in twice by itself.
 const STEPS: u64 = 130;
@@ -46,7 +47,7 @@ fn cuts(record: &[Op], count: u64, seed: u64) {
     let mut moments: Vec<(usize, u64)> = (0..count).map(|_| (dice.index(record.len() + 1), dice.next())).collect();
     moments.sort_unstable();
     let (mut disk, mut played, mut acked) = (Disk::empty(), 0, BTreeSet::new());
-    let mut unacknowledged = 0;
+    let (mut unacknowledged, mut doubted) = (0, 0);
     for (number, (moment, seed)) in moments.into_iter().enumerate() {
         for op in &record[played..moment] {
             disk.play(op);
@@ -60,11 +61,15 @@ fn cuts(record: &[Op], count: u64, seed: u64) {
         let mut store = Store::open(&home.path(), &key()).unwrap_or_else(|error| panic!("{place}: {error:?}"));
         let held = workload::verify(&store, &acked, STEPS, &place);
         unacknowledged += held.difference(&acked).count();
+        let logs = DamagedLog::beside(&home.path());
+        assert!(logs.iter().all(|log| !log.certain), "{place}: a power cut was taken for damage: {logs:?}");
+        doubted += logs.len();
         // And it goes on.
         workload::write_step(&mut store, STEPS + 1, 0).unwrap();
     }
     println!(
-        "{count} power cuts in {} changes of {STEPS} steps: 0 lost, 0 torn; {unacknowledged} steps there before their ack",
+        "{count} power cuts in {} changes of {STEPS} steps: 0 lost, 0 torn; {unacknowledged} steps there before their ack; the start said \
+         {doubted} times that something may be lost",
         record.len()
     );
 }
@@ -175,6 +180,8 @@ fn fails_a_sync(test: &str, nth: u64, after: After) -> bool {
         let place = format!("sync {nth} fails, the process {how}, then a power cut leaves {left:?}");
         let store = Store::open(&home.path(), &key()).unwrap_or_else(|error| panic!("{place}: {error:?}"));
         workload::verify(&store, &acked, 4 * FEW, &place);
+        let logs = DamagedLog::beside(&home.path());
+        assert!(logs.iter().all(|log| !log.certain), "{place}: taken for damage: {logs:?}");
     }
     injected > 0
 }

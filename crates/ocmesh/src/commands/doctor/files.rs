@@ -8,6 +8,7 @@ use std::{
 
 use ocmesh_daemon::{
     config::Config,
+    damaged_log,
     identity::open_or_create,
     lock::{HomeLock, LockError},
     start_error::StartError,
@@ -128,6 +129,13 @@ pub(super) fn database(place: &Place, config: Option<&Config>) -> Finding {
         }
         (_, Err(error)) => Finding::fail(CHECK, chain(&error), "check the disk"),
     }
+}
+
+/// Logs that were found damaged; the running daemon tells of them itself.
+pub(super) fn damaged_logs(place: &Place) -> Vec<Finding> {
+    const HINT: &str = "ocmesh logs; send again what may be lost, and move the directory away";
+    let logs = damaged_log::beside(&place.home);
+    logs.iter().map(|log| Finding::warn("database", damaged_log::words(log), HINT)).collect()
 }
 
 pub(super) fn clock(place: &Place) -> Finding {

@@ -30,10 +30,10 @@ pub(super) async fn check(place: &Place, config: Option<&Config>) -> Vec<Finding
         }
         (Ok(client), Err(ClientError::NotRunning)) => {
             let detail = format!("not running (process {} ended without cleaning up)", client.endpoint().pid);
-            stopped(Finding::warn("daemon", detail, "ocmesh service start, or: ocmesh daemon"), config).await
+            stopped(Finding::warn("daemon", detail, "ocmesh service start, or: ocmesh daemon"), place, config).await
         }
         (_, Err(ClientError::NotRunning)) => {
-            stopped(Finding::warn("daemon", "not running", "ocmesh service install, or: ocmesh daemon"), config).await
+            stopped(Finding::warn("daemon", "not running", "ocmesh service install, or: ocmesh daemon"), place, config).await
         }
         (_, Err(error)) => vec![Finding::fail("daemon", chain(&error), "ocmesh logs; then: ocmesh service stop && ocmesh service start")],
         (Err(error), Ok(_)) => vec![Finding::fail("daemon", chain(&error), "ocmesh logs")],
@@ -87,8 +87,9 @@ fn relays(status: &StatusReport) -> Finding {
 }
 
 /// With the daemon stopped: is its port free, and does the network let us through?
-async fn stopped(daemon: Finding, config: Option<&Config>) -> Vec<Finding> {
+async fn stopped(daemon: Finding, place: &Place, config: Option<&Config>) -> Vec<Finding> {
     let mut findings = vec![daemon];
+    findings.extend(super::files::damaged_logs(place));
     let Some(config) = config else { return findings };
     if config.api.port != 0 {
         let address = ("127.0.0.1", config.api.port);
