@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import * as auth from './cases/auth.mjs';
 import * as comparison from './cases/comparison.mjs';
+import * as door from './cases/door.mjs';
 import * as handshake from './cases/handshake.mjs';
 import * as nodeAgents from './cases/node_agents.mjs';
 import * as presence from './cases/presence.mjs';
@@ -18,7 +19,7 @@ import { Peer } from './lib/peer.mjs';
 import { CaseOver, Report } from './lib/report.mjs';
 import { Tamper } from './lib/tamper.mjs';
 
-const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison];
+const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door];
 
 /** A sabotaged run waits this share of the usual bounds: it is expected to wait in vain. */
 const PATIENCE_WHEN_BROKEN = 0.5;
