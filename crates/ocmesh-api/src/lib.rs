@@ -24,7 +24,7 @@ pub use events::{Event, GapEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEve
 pub use identity::{Identity, IdentityPatch};
 pub use messages::{HistoryLine, Marked, Message, MessageDetail, MessagesQuery, ReadRequest};
 pub use outbox::{Hop, OutboxEntry, OutboxQuery};
-pub use peers::{AddPeerRequest, Peer, PeerPatch, PeersQuery};
+pub use peers::{AddPeerRequest, LooksLike, NameWarning, Peer, PeerPatch, PeersQuery};
 pub use relays::{AddRelayRequest, RelayStatus};
 pub use route::{Method, ROUTES, Route, Scope};
 pub use send::{SendRequest, Sent};

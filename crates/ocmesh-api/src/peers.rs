@@ -50,6 +50,30 @@ pub struct Peer {
     /// How many of its messages named another one before them than the one we have, or used a number twice. They were delivered.
     #[serde(default)]
     pub chain_breaks: u64,
+    /// Why the name it gave itself should not be believed at a glance. `null` where nothing is wrong, or where it has a petname.
+    #[serde(default)]
+    pub name_warning: Option<NameWarning>,
+}
+
+/// Why a name that a peer gave itself should not be believed at a glance. Nothing is sent to it by a name that looks like another's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!(NameWarning::example()))]
+pub struct NameWarning {
+    /// It looks like the name of somebody else whom we know, or our own.
+    pub looks_like: Option<LooksLike>,
+    /// A word of it has letters of scripts that are not written together, like Latin and Cyrillic.
+    pub mixed_scripts: bool,
+}
+
+/// Whom a name looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LooksLike {
+    /// Its public key, hex.
+    pub pubkey: String,
+    /// Its public key, as `npub`.
+    pub npub: String,
+    /// What we call it, else what it calls itself.
+    pub name: String,
 }
 
 /// Make a key known and look it up.
@@ -124,7 +148,17 @@ impl Peer {
             missing: 0,
             lost: 0,
             chain_breaks: 0,
+            name_warning: None,
         }
+    }
+}
+
+impl NameWarning {
+    /// A sample for the documentation.
+    #[must_use]
+    pub fn example() -> Self {
+        let Peer { pubkey, npub, .. } = Peer::example();
+        Self { looks_like: Some(LooksLike { pubkey, npub, name: "ada".to_owned() }), mixed_scripts: true }
     }
 }
 

@@ -33,6 +33,14 @@ pub(crate) async fn peer(client: &Client, text: &str) -> Result<Peer, Refusal> {
     }
     let named: Vec<&Peer> = found.iter().filter(|peer| peer.name.as_deref() == Some(text)).collect();
     match named.as_slice() {
+        [peer] if peer.name_warning.as_ref().is_some_and(|warning| warning.looks_like.is_some()) => Err(Refusal::new(
+            ErrorCode::NameAmbiguous.as_str(),
+            format!(
+                "The agent that calls itself \"{}\" looks like another one that is known, and is somebody else",
+                label(text, NAME_CHARS_MAX)
+            ),
+            "Use the npub of the one you mean; mesh_peers shows it.",
+        )),
         [peer] => Ok((*peer).clone()),
         [] => Err(unknown(text)),
         several => Err(Refusal::new(

@@ -24,6 +24,12 @@ pub(crate) struct PeerCard {
     /// What it calls itself. Anyone can take any name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+    /// Public key, hex, of the agent your owner knows (or of yourself) whose name this one's looks like. It is somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name_looks_like: Option<String>,
+    /// Its name mixes letters of several scripts, as imitations do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) name_mixes_scripts: bool,
     /// It announced itself and its announcement still holds.
     pub(crate) online: bool,
     /// online, busy, quiet or offline, as it says.
@@ -61,6 +67,8 @@ impl PeerCard {
             pubkey: short(&peer.pubkey),
             petname: peer.petname.as_deref().map(short),
             name: peer.name.as_deref().map(short),
+            name_looks_like: peer.name_warning.as_ref().and_then(|warning| warning.looks_like.as_ref()).map(|like| short(&like.pubkey)),
+            name_mixes_scripts: peer.name_warning.as_ref().is_some_and(|warning| warning.mixed_scripts),
             online: peer.online,
             status: short(&peer.status),
             trust: short(&peer.trust),
@@ -85,6 +93,12 @@ impl PeerCard {
         }
         if let Some(name) = &self.name {
             out.push_str(&format!(", calls itself: {name}"));
+        }
+        if let Some(other) = &self.name_looks_like {
+            out.push_str(&format!(" (WARNING: looks like {other}, and is somebody else)"));
+        }
+        if self.name_mixes_scripts {
+            out.push_str(" (WARNING: mixes letters of several scripts)");
         }
         if !self.features.is_empty() {
             out.push_str(&format!(", features: {}", self.features.join(", ")));

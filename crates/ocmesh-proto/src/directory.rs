@@ -1,8 +1,11 @@
 //! Every peer we know, and who is online.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use crate::{At, PeerRecord, PubKey, Refusal, Trust, limit::PEERS_MAX};
+use crate::{At, Lookalikes, PeerRecord, PubKey, Refusal, Trust, limit::PEERS_MAX};
 
 /// The peers, by key, with an index of leases. A peer's record changes only through [`Directory::edit`].
 #[derive(Debug, Default)]
@@ -10,17 +13,22 @@ pub(crate) struct Directory {
     peers: BTreeMap<PubKey, PeerRecord>,
     /// Peers that count as online, by the end of their lease.
     leases: BTreeSet<(At, PubKey)>,
+    /// The names nobody else should look like. Shared with whoever shows peers; copied when it changes, which is rare.
+    lookalikes: Arc<Lookalikes>,
 }
 
 impl Directory {
     pub(crate) fn load(records: Vec<PeerRecord>, now: At) -> Self {
         let mut directory = Self::default();
+        let mut lookalikes = Lookalikes::default();
         for record in records {
             if record.is_online(now) {
                 directory.leases.insert((record.lease_until, record.pubkey));
             }
+            lookalikes.put(&record);
             directory.peers.insert(record.pubkey, record);
         }
+        directory.lookalikes = Arc::new(lookalikes);
         directory
     }
 
@@ -40,13 +48,28 @@ impl Directory {
         self.peers.values()
     }
 
+    pub(crate) const fn lookalikes(&self) -> &Arc<Lookalikes> {
+        &self.lookalikes
+    }
+
+    /// Our own name, which nobody else should look like either.
+    pub(crate) fn call_ourselves(&mut self, me: PubKey, name: &str) {
+        Arc::make_mut(&mut self.lookalikes).put_own(me, name);
+    }
+
     pub(crate) fn insert(&mut self, record: PeerRecord) {
+        if self.lookalikes.is_behind(&record) {
+            Arc::make_mut(&mut self.lookalikes).put(&record);
+        }
         self.peers.insert(record.pubkey, record);
     }
 
     pub(crate) fn remove(&mut self, peer: &PubKey) -> Option<PeerRecord> {
         let record = self.peers.remove(peer)?;
         self.leases.remove(&(record.lease_until, record.pubkey));
+        if record.trust.is_accepted() {
+            Arc::make_mut(&mut self.lookalikes).remove(peer);
+        }
         Some(record)
     }
 
@@ -59,6 +82,9 @@ impl Directory {
         let is = record.is_online(now);
         if is {
             self.leases.insert((record.lease_until, record.pubkey));
+        }
+        if self.lookalikes.is_behind(record) {
+            Arc::make_mut(&mut self.lookalikes).put(record);
         }
         Some((out, was, is))
     }
@@ -77,7 +103,7 @@ impl Directory {
         self.leases.pop_first().map(|(_, peer)| peer)
     }
 
-    /// Finds a peer by petname, else by a name that only one peer has.
+    /// Finds a peer by petname, else by a name that only one peer has and that does not look like one already known.
     pub(crate) fn named(&self, text: &str) -> Result<PubKey, Refusal> {
         let wanted = text.trim().to_lowercase();
         let same = |name: &Option<String>| name.as_ref().is_some_and(|name| name.to_lowercase() == wanted);
@@ -91,7 +117,12 @@ impl Directory {
             return Ok(peer);
         }
         let named = pick(self.iter().filter(|peer| same(&peer.name) && peer.trust != Trust::Blocked).map(|peer| peer.pubkey).collect())?;
-        named.ok_or_else(|| Refusal::PeerUnknown(text.to_owned()))
+        let record = named.and_then(|peer| self.get(&peer)).ok_or_else(|| Refusal::PeerUnknown(text.to_owned()))?;
+        let warning = self.lookalikes.warning(&record.pubkey, record.name.as_deref(), record.petname.as_deref(), record.trust);
+        match warning.and_then(|warning| warning.looks_like) {
+            None => Ok(record.pubkey),
+            Some(like) => Err(Refusal::NameLooksLike { name: text.to_owned(), like: like.name }),
+        }
     }
 
     /// When the directory is full: the strangers that were not seen for the longest time, one in a hundred of all, so that the search is

@@ -19,6 +19,7 @@ pub mod kind;
 pub mod label;
 pub mod limit;
 mod loading;
+mod lookalike;
 mod mesh;
 mod message;
 mod outbox;
@@ -48,6 +49,7 @@ pub use input::{
     Command, EarlierSend, Facts, Idempotency, InboundFacts, Input, Link, ParentFacts, Recipient, RelayInfo, SealRefused, SendRequest,
     StoredFacts,
 };
+pub use lookalike::{Lookalikes, LooksLike, NameWarning};
 pub use mesh::Mesh;
 pub use message::{Direction, FailReason, HistoryEntry, MessageRecord, ReceiptsSent, RouteReason, Status};
 pub use parcel::{Hop, HopState, Parcel, ParcelClass, Resend};

@@ -85,6 +85,7 @@ impl Mesh {
             now,
             out: Step::default(),
         };
+        mesh.directory.call_ourselves(me, mesh.own.name.as_deref().unwrap_or(&mesh.policy.name));
         for parcel in snapshot.parcels {
             mesh.outbox.load(parcel, now);
         }
@@ -256,6 +257,12 @@ impl Mesh {
     #[must_use]
     pub fn peer(&self, peer: &PubKey) -> Option<&crate::PeerRecord> {
         self.directory.get(peer)
+    }
+
+    /// The names that no other peer's should look like.
+    #[must_use]
+    pub const fn lookalikes(&self) -> &std::sync::Arc<crate::Lookalikes> {
+        self.directory.lookalikes()
     }
 
     /// Messages in the outbox that no relay has yet; messages that some relay has while others are tried or a receipt is waited for.

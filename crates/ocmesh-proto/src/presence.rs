@@ -166,6 +166,8 @@ impl Mesh {
 
     /// The owner changed what we say of ourselves.
     pub(crate) fn own_changed(&mut self) {
+        let name = self.name().to_owned();
+        self.directory.call_ourselves(self.me, &name);
         self.put_own();
         self.notice(crate::Notice::OwnChanged);
         if self.announcer.begun {

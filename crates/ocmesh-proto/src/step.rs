@@ -316,6 +316,14 @@ pub enum Refusal {
         /// How many.
         count: usize,
     },
+    /// The one peer of that name looks like another one, whom we know.
+    #[error("the peer that calls itself {name:?} looks like {like:?}, whom you know, and is somebody else")]
+    NameLooksLike {
+        /// The name.
+        name: String,
+        /// Whom it looks like.
+        like: String,
+    },
     /// That is our own key.
     #[error("that is this agent's own key")]
     Ourselves,

@@ -13,7 +13,7 @@ use std::{
 
 pub(crate) use age::{age, span};
 pub(crate) use key::{is_hex, short_id, short_key};
-pub(crate) use message::message;
+pub(crate) use message::{message, name_warning};
 pub(crate) use safe::{safe, safe_block, safe_json, untrusted_block};
 use serde::Serialize;
 pub(crate) use table::table;

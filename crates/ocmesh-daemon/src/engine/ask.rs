@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ocmesh_proto::{At, MessageId, Notice, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust};
+use ocmesh_proto::{At, Lookalikes, MessageId, Notice, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// A question from the Local API. Texts are as the caller wrote them; the engine resolves and checks them.
@@ -143,6 +143,8 @@ pub struct View {
     pub peers: usize,
     /// Peers online.
     pub peers_online: usize,
+    /// The names that no peer's should look like.
+    pub lookalikes: Arc<Lookalikes>,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
     /// By how much this machine's clock is ahead of the relays' (negative: behind), where that is worth a word.

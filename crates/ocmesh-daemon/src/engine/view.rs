@@ -1,6 +1,6 @@
 //! The [`View`]: what the daemon knows without asking the store, put together from the core and the relay pool.
 
-use std::time::UNIX_EPOCH;
+use std::{sync::Arc, time::UNIX_EPOCH};
 
 use ocmesh_proto::{
     At, Hearing, Mesh, RelayOrigin, RelayStanding, RelayUrl,
@@ -33,6 +33,7 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
         outbox_failed: failed,
         peers,
         peers_online,
+        lookalikes: Arc::clone(mesh.lookalikes()),
         warnings,
         clock_ahead_ms,
         store_failing,

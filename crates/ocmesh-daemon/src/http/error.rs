@@ -105,6 +105,11 @@ impl From<Refusal> for Fault {
             Refusal::NameAmbiguous { name, count } => {
                 return Self::new(ErrorCode::NameAmbiguous, format!("{count} peers are called \"{}\"", echo(name)));
             }
+            Refusal::NameLooksLike { name, like } => {
+                let (name, like) = (echo(name), echo(like));
+                let message = format!("the agent that calls itself \"{name}\" looks like \"{like}\", whom you know, and is somebody else");
+                return Self::new(ErrorCode::NameAmbiguous, message).hint("use the npub of the one you mean; GET /peers shows it");
+            }
             Refusal::MessageUnknown | Refusal::RelayUnknown => ErrorCode::NotFound,
             Refusal::Ourselves => ErrorCode::OwnKey,
             Refusal::PeerBlocked => ErrorCode::PeerBlocked,

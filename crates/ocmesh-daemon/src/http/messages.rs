@@ -30,7 +30,8 @@ use crate::engine::{Ask, NumberedNotice, Told};
 
 /// Ourselves, as messages name us.
 pub(super) fn own(api: &Api) -> Own {
-    Own { pubkey: api.parts.pubkey, name: api.parts.mesh.view().name.clone() }
+    let view = api.parts.mesh.view();
+    Own { pubkey: api.parts.pubkey, name: view.name.clone(), lookalikes: Arc::clone(&view.lookalikes) }
 }
 
 /// Messages, newest first.

@@ -40,16 +40,18 @@ pub(super) async fn list_peers(State(api): State<Arc<Api>>, RawQuery(query): Raw
     };
     let (found, gaps) = store::read(&api, move |reader| Ok((reader.peers(&wanted)?, reader.gap_counts()?))).await?;
     let gaps_of = |record: &PeerRecord| gaps.get(&record.pubkey).copied().unwrap_or_default();
+    let view = api.parts.mesh.view();
     Ok(page(&params, "/peers", found, |record| {
         let gaps = gaps_of(&record);
-        row::peer(record, gaps, now)
+        row::peer(record, gaps, now, &view.lookalikes)
     }))
 }
 
 async fn one(api: &Api, pubkey: PubKey) -> Result<Json<Peer>, Fault> {
     let (found, gaps) = store::read(api, move |reader| Ok((reader.peer(&pubkey)?, reader.gap_counts()?))).await?;
     let record = found.ok_or_else(|| unknown(pubkey))?;
-    Ok(Json(row::peer(record, gaps.get(&pubkey).copied().unwrap_or_default(), api.parts.clock.now())))
+    let gaps = gaps.get(&pubkey).copied().unwrap_or_default();
+    Ok(Json(row::peer(record, gaps, api.parts.clock.now(), &api.parts.mesh.view().lookalikes)))
 }
 
 fn unknown(pubkey: PubKey) -> Fault {

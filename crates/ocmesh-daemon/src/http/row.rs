@@ -1,7 +1,9 @@
 //! Rows of the store and values of the mesh as the Local API shows them.
 
-use ocmesh_api::{HistoryLine, Hop, Message, OutboxEntry, Peer, RelayStatus};
-use ocmesh_proto::{At, Direction, HistoryEntry, HopState, PeerRecord, PubKey, RelayUrl, Status};
+use std::sync::Arc;
+
+use ocmesh_api::{HistoryLine, Hop, LooksLike, Message, NameWarning, OutboxEntry, Peer, RelayStatus};
+use ocmesh_proto::{At, Direction, HistoryEntry, HopState, Lookalikes, PeerRecord, PubKey, RelayUrl, Status};
 use ocmesh_store::{GapCounts, MessageRow, OutboxRow};
 
 use super::moment::write;
@@ -11,13 +13,22 @@ use crate::engine::RelayView;
 pub(super) struct Own {
     pub(super) pubkey: PubKey,
     pub(super) name: String,
+    /// The names that no peer's should look like.
+    pub(super) lookalikes: Arc<Lookalikes>,
 }
 
 fn urls(relays: &[RelayUrl]) -> Vec<String> {
     relays.iter().map(ToString::to_string).collect()
 }
 
-pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At) -> Peer {
+fn name_warning(warning: ocmesh_proto::NameWarning) -> NameWarning {
+    let looks_like =
+        warning.looks_like.map(|like| LooksLike { pubkey: like.peer.to_hex(), npub: ocmesh_wire::npub(&like.peer), name: like.name });
+    NameWarning { looks_like, mixed_scripts: warning.mixed_scripts }
+}
+
+pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At, lookalikes: &Lookalikes) -> Peer {
+    let warning = lookalikes.warning(&record.pubkey, record.name.as_deref(), record.petname.as_deref(), record.trust);
     let online = record.is_online(now);
     let listed = |list: Option<&ocmesh_proto::PeerRelays>| list.filter(|list| !list.relays.is_empty()).map(|list| urls(&list.relays));
     // In the order in which messages are routed.
@@ -46,11 +57,14 @@ pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At) -> Peer {
         missing: gaps.missing,
         lost: gaps.lost,
         chain_breaks: gaps.breaks,
+        name_warning: warning.map(name_warning),
     }
 }
 
 pub(super) fn message(row: MessageRow, own: &Own) -> Message {
     let record = row.record;
+    let name = row.peer_name.as_deref().filter(|_| record.direction == Direction::In);
+    let warning = own.lookalikes.warning(&record.peer, name, None, row.peer_trust);
     let (peer, ours) = (record.peer.to_hex(), own.pubkey.to_hex());
     let our_name = Some(own.name.clone()).filter(|name| !name.is_empty());
     let (from, from_name, to, to_name, read) = match record.direction {
@@ -92,6 +106,7 @@ pub(super) fn message(row: MessageRow, own: &Own) -> Message {
         held: record.held,
         missing_before: row.missing_before,
         size,
+        name_warning: warning.map(name_warning),
     }
 }
 

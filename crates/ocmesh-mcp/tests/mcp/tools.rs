@@ -1,7 +1,7 @@
 //! What each tool does when all is well.
 
 use anyhow::Result;
-use ocmesh_api::{Message, Peer, StatusReport};
+use ocmesh_api::{Message, NameWarning, Peer, StatusReport};
 use serde_json::json;
 
 use crate::{caller::Caller, fake_daemon::FakeDaemon};
@@ -73,6 +73,13 @@ async fn a_peer_is_found_by_key_petname_and_unique_name_only() -> Result<()> {
     }
     assert_eq!(caller.good("mesh_peer", json!({"peer": "boss"})).await?.0["name"], "bob");
     assert!(caller.bad("mesh_peer", json!({"peer": "ad"})).await?.contains("peer_unknown"));
+    // Somebody's name looks like Ada's: it is shown with a warning, and only its key will do.
+    let twin = Peer { name_warning: Some(NameWarning::example()), ..peer('d', "adA") };
+    daemon.with(|state| state.peers.push(twin.clone()));
+    let (value, text) = caller.good("mesh_peer", json!({"peer": twin.pubkey})).await?;
+    assert_eq!((&value["name_looks_like"], &value["name_mixes_scripts"]), (&json!(ada.pubkey), &json!(true)));
+    assert!(text.contains(&format!("calls itself: adA (WARNING: looks like {}, and is somebody else)", ada.pubkey)), "{text}");
+    assert!(caller.bad("mesh_peer", json!({"peer": "adA"})).await?.contains("name_ambiguous"));
     // Somebody takes Ada's name: from now on only the key will do.
     daemon.with(|state| state.peers.push(peer('c', "ada")));
     let text = caller.bad("mesh_peer", json!({"peer": "ada"})).await?;

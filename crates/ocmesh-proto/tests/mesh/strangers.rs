@@ -1,7 +1,7 @@
 //! What strangers may cause, and what not.
 
 use ocmesh_proto::{
-    Body, Command, Envelope, Form, Input, MessageId, Opened, Presence, Recipient, SendRequest,
+    Answer, Body, Command, Envelope, Form, Input, MessageId, Opened, Presence, Recipient, Refusal, SendRequest, Trust,
     time::{MINUTE, SECOND},
 };
 
@@ -110,4 +110,42 @@ fn a_flood_of_pings_is_answered_within_bounds() {
     assert!(answered <= 4_096, "{answered}");
     world.now = world.now.plus(11 * MINUTE);
     assert_eq!(pongs(&text_from(&mut world, author(9_999))), 1, "the flood is over");
+}
+
+#[test]
+fn nothing_is_sent_to_a_name_that_looks_like_one_we_know() {
+    let mut world = pair();
+    let to = |world: &mut World, name: &str| {
+        let send = SendRequest { to: Recipient::Name(name.into()), ..request(1, "the password is …") };
+        world.command(0, Command::Send(send)).map(|answer| if let Answer::Queued { to, .. } = answer { to } else { panic!("{answer:?}") })
+    };
+    let at = world.now;
+    announce(&mut world, Presence { name: Some("bоb".to_owned()), ..presence_of(61, at) });
+    announce(&mut world, Presence { name: Some("eve".to_owned()), ..presence_of(62, at) });
+    world.pass(3 * MINUTE);
+    let bob = world.nodes[1].me;
+    // As long as nobody knows bob, nobody can say who is who: the whole name counts, and each is the only one of its name.
+    assert_eq!(to(&mut world, "bоb").unwrap(), key(61));
+    world.command(0, Command::SetTrust { peer: key(61), trust: Trust::Unknown }).unwrap();
+    assert_eq!(to(&mut world, "bob").unwrap(), bob);
+    // Now bob is known, and its twin is told apart.
+    let refused = Refusal::NameLooksLike { name: "bоb".to_owned(), like: "bob".to_owned() };
+    assert_eq!(to(&mut world, "bоb"), Err(refused));
+    assert_eq!(to(&mut world, "bob").unwrap(), bob);
+    assert_eq!(to(&mut world, "Eve").unwrap(), key(62), "an honest name still works");
+    // Somebody with exactly the name makes it say nothing; what our owner calls bob wins over all of them.
+    let at = world.now;
+    announce(&mut world, Presence { name: Some("BOB".to_owned()), ..presence_of(63, at) });
+    world.pass(3 * MINUTE);
+    assert!(matches!(to(&mut world, "bob"), Err(Refusal::NameAmbiguous { count: 2, .. })));
+    world.command(0, Command::SetPetname { peer: bob, petname: Some("bob".to_owned()) }).unwrap();
+    assert_eq!(to(&mut world, "bob").unwrap(), bob);
+    // What our owner named is what it is called.
+    world.command(0, Command::SetPetname { peer: key(61), petname: Some("the other one".to_owned()) }).unwrap();
+    assert_eq!(to(&mut world, "bоb").unwrap(), key(61));
+    // Our own name is nobody else's.
+    let at = world.now;
+    announce(&mut world, Presence { name: Some("ada.".to_owned()), ..presence_of(64, at) });
+    world.pass(3 * MINUTE);
+    assert!(matches!(to(&mut world, "ada."), Err(Refusal::NameLooksLike { .. })));
 }

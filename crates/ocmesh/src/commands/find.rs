@@ -29,7 +29,14 @@ pub(crate) async fn peer(client: &Client, text: &str) -> Result<Peer, CliError> 
     }
     let named: Vec<&Peer> = found.iter().filter(|peer| peer.name.as_deref() == Some(text)).collect();
     match named.as_slice() {
-        [peer] => Ok((*peer).clone()),
+        [peer] => match peer.name_warning.as_ref().and_then(|warning| warning.looks_like.as_ref()) {
+            None => Ok((*peer).clone()),
+            Some(like) => {
+                Err(CliError::could_not("name_ambiguous", format!("the agent that calls itself \"{}\" looks like another", safe(text)))
+                    .why(format!("it is {}; you know {} as {}", short_key(&peer.npub), short_key(&like.npub), safe(&like.name)))
+                    .hint("use the npub of the one you mean"))
+            }
+        },
         [] => Err(CliError::new(Exit::CouldNot, "peer_unknown", format!("no peer \"{}\" is known", safe(text)))
             .hint("ocmesh peers lists them; ocmesh peer add <npub> makes one known")),
         several => {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli::PeerCommand,
     error::CliError,
-    ui::{Ui, age, safe, short_key},
+    ui::{Ui, age, name_warning, safe, short_key},
 };
 
 pub(crate) async fn show(ui: &Ui, place: &Place, peer: &str) -> Result<(), CliError> {
@@ -66,6 +66,7 @@ fn render(peer: &Peer) -> String {
     let rows = [
         ("your name for it", optional(&peer.petname)),
         ("calls itself", optional(&peer.name)),
+        ("WARNING: its name", peer.name_warning.as_ref().map(name_warning).unwrap_or_default()),
         ("says of itself", optional(&peer.about)),
         ("npub", safe(&peer.npub)),
         ("hex", safe(&peer.pubkey)),

@@ -7,7 +7,7 @@ use super::{Place, from_client, now};
 use crate::{
     cli::{PeersArgs, TrustLevel},
     error::CliError,
-    ui::{Ui, age, safe, short_key, table},
+    ui::{Tint, Ui, age, name_warning, safe, short_key, table},
 };
 
 pub(crate) async fn run(ui: &Ui, place: &Place, args: PeersArgs) -> Result<(), CliError> {
@@ -27,7 +27,8 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: PeersArgs) -> Result<(), C
     if page.items.is_empty() {
         return ui.line("No peers found. A new agent is usually seen within minutes; ocmesh status shows whether the relays are up.");
     }
-    ui.print(&render(&page.items, now()))?;
+    ui.print(&render(ui, &page.items, now()))?;
+    warnings(&page.items).into_iter().try_for_each(|line| ui.line(ui.tint(Tint::Yellow, line)))?;
     if page.next.is_some() {
         ui.note(format!("Only the newest {} are shown; narrow it down with -q or --feature, or show more with -n.", args.limit));
     }
@@ -49,13 +50,33 @@ pub(crate) fn label(peer: &Peer) -> String {
     peer.petname.as_deref().or(peer.name.as_deref()).map_or_else(|| "(no name)".to_owned(), safe)
 }
 
-fn render(peers: &[Peer], now: OffsetDateTime) -> String {
+/// The label, with a mark where its name is not to be believed; [`warnings`] says why.
+fn marked(ui: &Ui, peer: &Peer) -> String {
+    let mark = if peer.name_warning.is_some() { format!(" {}", ui.tint(Tint::Red, "(!)")) } else { String::new() };
+    label(peer) + &mark
+}
+
+/// A line for each name that is not to be believed.
+fn warnings(peers: &[Peer]) -> Vec<String> {
+    let warned = peers.iter().filter_map(|peer| peer.name_warning.as_ref().map(|warning| (peer, warning)));
+    warned.map(|(peer, warning)| format!("(!) {} {}: the name {}.", label(peer), short_key(&peer.npub), name_warning(warning))).collect()
+}
+
+fn render(ui: &Ui, peers: &[Peer], now: OffsetDateTime) -> String {
     let rows: Vec<Vec<String>> = peers
         .iter()
         .map(|peer| {
             let status = if peer.online { safe(&peer.status) } else { "offline".to_owned() };
             let features = peer.features.iter().map(|feature| safe(feature)).collect::<Vec<_>>().join(" ");
-            vec![label(peer), short_key(&peer.npub), status, safe(&peer.trust), safe(&peer.handshake), age(&peer.last_seen, now), features]
+            vec![
+                marked(ui, peer),
+                short_key(&peer.npub),
+                status,
+                safe(&peer.trust),
+                safe(&peer.handshake),
+                age(&peer.last_seen, now),
+                features,
+            ]
         })
         .collect();
     table(&["NAME", "KEY", "STATUS", "TRUST", "HANDSHAKE", "SEEN", "FEATURES"], &rows)
@@ -68,6 +89,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_looks_like_another_is_marked_and_explained() {
+        let warned = Peer { name: Some("аdа".to_owned()), name_warning: Some(ocmesh_api::NameWarning::example()), ..Peer::example() };
+        assert!(
+            render(&Ui::plain(), std::slice::from_ref(&warned), datetime!(2026-11-23 13:00:00 UTC))
+                .contains("аdа (!)  npub10elfcs4f…zvjptg")
+        );
+        let why = "looks like ada (npub10elfcs4f…zvjptg), and is somebody else; mixes letters of several scripts";
+        assert_eq!(warnings(&[Peer::example(), warned]), [format!("(!) аdа npub10elfcs4f…zvjptg: the name {why}.")]);
+    }
+
+    #[test]
     fn peers_stand_in_a_table() {
         let stranger = Peer {
             name: Some("x\u{1b}]0;y".to_owned()),
@@ -78,7 +110,7 @@ mod tests {
             ..Peer::example()
         };
         assert_eq!(
-            render(&[Peer::example(), stranger], datetime!(2026-11-23 13:00:00 UTC)),
+            render(&Ui::plain(), &[Peer::example(), stranger], datetime!(2026-11-23 13:00:00 UTC)),
             "NAME         KEY                   STATUS   TRUST    HANDSHAKE   SEEN       FEATURES\n\
              ada          npub10elfcs4f…zvjptg  online   known    handshaked  1 min ago  messaging query\n\
              x\\u{1b}]0;y  npub10elfcs4f…zvjptg  offline  unknown  none        1 min ago\n"

@@ -174,6 +174,28 @@ async fn refusals_have_codes_hints_and_exit_codes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_looks_like_one_we_know_is_flagged_and_nothing_goes_to_it() {
+    let (relay, ada, bob) = two().await;
+    let twin = Person::new("bоb", &relay).await;
+    ada.finds("bоb").await;
+    twin.finds("ada").await;
+    ada.run(&["peer", "trust", &bob.npub]).expect(0);
+    let shown = ada.json(&["peer", "show", &twin.npub]);
+    assert_eq!(
+        (&shown["name_warning"]["looks_like"]["npub"], &shown["name_warning"]["mixed_scripts"]),
+        (&bob.npub.clone().into(), &true.into())
+    );
+    assert_eq!(ada.json(&["peer", "show", "bob"])["name_warning"], Value::Null);
+    assert!(ada.run(&["peers"]).expect(0).stdout.contains("(!) bоb "));
+    for arguments in [["send", "bоb", "a secret"], ["peer", "trust", "bоb"]] {
+        assert_eq!(ada.run(&[&arguments[..], &["--json"]].concat()).expect(1).error_json()["code"], "name_ambiguous", "{arguments:?}");
+    }
+    twin.run(&["send", "ada", "it is me, bob"]).expect(0);
+    assert_eq!(ada.receives("it is me, bob").await["name_warning"]["looks_like"]["name"], "bob");
+    assert!(ada.run(&["inbox"]).expect(0).stdout.contains("(!) the name looks like bob"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_can_be_seen_given_up_and_what_is_used_changed() {
     let (relay, ada, bob) = two().await;
     relay.shutdown().await;
