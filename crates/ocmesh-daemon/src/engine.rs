@@ -44,6 +44,8 @@ const NOTICES_MAX: usize = 1_024;
 
 /// Events compared with a relay's set at most, 40 bytes each; an inbox with more in a month is paged instead.
 const HELD_MAX: usize = 50_000;
+/// Forged events remembered in each of two generations: more than a relay shows of them in one page.
+const FORGED_MAX: usize = 1_024;
 
 /// A mesh task that was not seen for longer hangs: it wakes at least once a minute, and no transaction takes as long as another.
 const PULSE_MS_MAX: u64 = 2 * MINUTE;
@@ -187,6 +189,7 @@ impl Engine {
             clock: clock.clone(),
             recent: Arc::clone(&recent),
             forgeries: Forgeries::default(),
+            forged: Recent::of(FORGED_MAX),
             inputs: inputs_in,
         };
         let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.

@@ -174,6 +174,9 @@ impl Mesh {
 
     pub(crate) fn direct_received(&mut self, relay: &RelayUrl, envelope: Envelope, facts: Facts) {
         let now = self.now;
+        if !facts.seen && !self.has_room(relay, &envelope.author, &envelope.body, &facts.stranger) {
+            return;
+        }
         if envelope.event_id != envelope.id {
             self.change(Change::AddSeen { id: envelope.event_id, at: now });
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AskedFacts, At, Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, Sub,
-    Trust, Verdict,
+    AskedFacts, At, Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed,
+    StrangerFacts, Sub, Trust, Verdict,
 };
 
 /// Something that happened.
@@ -39,6 +39,13 @@ pub enum Input {
         relay: RelayUrl,
         /// Its time less our steady clock, in milliseconds (see [`crate::skew`]).
         base_ms: i64,
+    },
+    /// Events came that are not what they say they are: a wrong id or signature. None of them was taken.
+    ForgeriesSeen {
+        /// From which relay.
+        relay: RelayUrl,
+        /// How many since this was last told.
+        times: u64,
     },
     /// A verified, opened event came.
     EventOpened {
@@ -116,6 +123,8 @@ pub struct Facts {
     pub place: Option<Box<PlaceFacts>>,
     /// For a peer that asks for messages of ours: those of them that the store has.
     pub asked: Vec<AskedFacts>,
+    /// For a message of somebody who is a stranger ([`crate::Mesh::is_stranger`]).
+    pub stranger: StrangerFacts,
 }
 
 /// A draft could not be sealed: the recipient's key is not a point on the curve, or the content is too long for the form.

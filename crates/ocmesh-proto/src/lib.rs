@@ -36,6 +36,7 @@ mod sequence;
 pub mod skew;
 mod snapshot;
 mod step;
+mod strangers;
 pub mod time;
 mod verdict;
 
@@ -56,10 +57,11 @@ pub use parcel::{Hop, HopState, Parcel, ParcelClass, Resend};
 pub use peer::{Handshake, PeerRecord, PeerRelays, PeerSource, Trust};
 pub use place::{AskedFacts, Gap, LineId, Lost, OwnLine, PeerLine, Place, PlaceFacts};
 pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
-pub use relay_set::RelayStanding;
+pub use relay_set::{FORGED_MAX, RelayStanding};
 pub use snapshot::Snapshot;
 pub use step::{
     Answer, Change, Effect, GapChange, Lane, Notice, OwnRecord, PeerChange, Refusal, RelayOrigin, RelayRecord, RelayRole, Step,
 };
+pub use strangers::StrangerFacts;
 pub use time::At;
 pub use verdict::Verdict;

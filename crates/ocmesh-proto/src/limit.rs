@@ -48,3 +48,13 @@ pub const GAPS_PER_PEER_MAX: usize = 256;
 pub const GAPS_MAX: usize = 20_000;
 /// Numbers in one ask, and answered of one: each answer is a message to up to three relays.
 pub const ASK_NUMBERS_MAX: usize = 32;
+/// Strangers of whom unread messages are kept; the 201st waits until the agent or its owner has dealt with one.
+pub const STRANGERS_WAITING_MAX: usize = 200;
+/// Unread messages kept of one stranger: a first contact in a few parts. Where the owner wants to be asked first it is one.
+pub const STRANGER_UNREAD_MAX: usize = 20;
+/// Messages of one stranger within an hour, read or not: an answer makes it known, and without one a minute's pace is enough.
+pub const STRANGER_HOURLY_MAX: usize = 60;
+/// Strangers' messages that one relay may bring at once: what waited there during an absence.
+pub const STRANGERS_RELAY_BURST: u64 = 100;
+/// And after that one in so many milliseconds: ten a minute.
+pub const STRANGERS_RELAY_INTERVAL_MS: u64 = 6_000;

@@ -14,6 +14,7 @@ use crate::{
     random::Random,
     relay_set::RelaySet,
     sequence::{Gaps, Given},
+    strangers::LeftAside,
 };
 
 /// The whole mesh as this agent sees it.
@@ -32,6 +33,7 @@ pub struct Mesh {
     pub(crate) stopping: Option<CommandId>,
     pub(crate) answered: crate::inbox::Answered,
     pub(crate) receipted: crate::inbox::Receipted,
+    pub(crate) left_aside: LeftAside,
     pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
     pub(crate) gaps: Gaps,
     pub(crate) given: Given,
@@ -76,6 +78,7 @@ impl Mesh {
             stopping: None,
             answered: crate::inbox::Answered::new(),
             receipted: crate::inbox::Receipted::new(),
+            left_aside: LeftAside::default(),
             own_lines: snapshot.own_lines.into_iter().map(|own| (own.peer, own)).collect(),
             gaps: Gaps::load(snapshot.gaps),
             given: Given::default(),
@@ -107,6 +110,7 @@ impl Mesh {
             Input::RelayChanged { relay, link } => self.relay_changed(&relay, link),
             Input::RelayDescribed { relay, info } => self.relay_described(&relay, info),
             Input::TimeTold { relay, base_ms } => self.time_told(&relay, base_ms),
+            Input::ForgeriesSeen { relay, times } => self.forgeries_seen(&relay, times),
             Input::EventOpened { relay, opened, facts } => self.event_opened(&relay, opened, facts),
             Input::UnreceiptedFound { peer, messages } => self.send_receipts(peer, messages),
             Input::CaughtUp { relay, sub, cut } => self.caught_up(&relay, sub, cut),

@@ -2,10 +2,12 @@
 //! direct messages. Dialling, re-subscribing and paging are the relay engine's work.
 
 mod catch_up;
+mod forged;
 mod link;
 mod search;
 mod standing;
 
+pub use forged::FORGED_MAX;
 pub use standing::RelayStanding;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +57,8 @@ pub(crate) struct RelayInUse {
     /// We have read direct messages here, or did before the restart.
     inbox_ok: bool,
     pub(crate) canary: Canary,
+    pub(crate) forged: forged::Forged,
+    pub(crate) strangers: crate::strangers::Flow,
     /// What time it says it is: its clock less our steady one.
     pub(crate) told_base_ms: Option<i64>,
     /// When it was last asked for everything stored.

@@ -2,7 +2,7 @@
 //! owner left the relays as they come; where the owner named any, nothing else is ever dialled.
 
 use crate::{
-    At, Effect, Hearing, Mesh, Notice, RelayOrigin, RelayRecord, RelayUrl,
+    At, Effect, FORGED_MAX, Hearing, Mesh, Notice, RelayOrigin, RelayRecord, RelayUrl,
     limit::{OWN_DM_RELAYS_MAX, OWN_RELAYS_MAX},
     relay_set::RelayInUse,
     time::{DAY, HOUR},
@@ -21,7 +21,8 @@ const ALONE_MS: u64 = DAY;
 impl RelayInUse {
     /// Whether it serves us, as of the last look, and since when that is so.
     fn look(&mut self, now: At) {
-        let serves = self.is_good() && !self.is_refused() && !matches!(self.canary.hearing, Hearing::Deaf { .. });
+        let is_honest = self.forged.lately(now) < FORGED_MAX && !matches!(self.canary.hearing, Hearing::Deaf { .. });
+        let serves = self.is_good() && !self.is_refused() && is_honest;
         if self.serving.is_none_or(|(before, _)| before != serves) {
             self.serving = Some((serves, now));
         }

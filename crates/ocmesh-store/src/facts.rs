@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ocmesh_proto::{
     At, Chain, EarlierSend, EventId, Form, InboundFacts, LineId, MessageId, ParentFacts, Place, PubKey, ReceiptsSent, Status, StoredFacts,
+    StrangerFacts,
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
 
@@ -82,6 +83,26 @@ impl Store {
              WHERE receipt_delivered = 0 OR (read_at IS NOT NULL AND receipt_read = 0) LIMIT ?2"
         );
         self.many(&sql, params![peer.as_bytes(), count(limit)], inbound)
+    }
+
+    /// What a stranger has with us already, at most as much as matters: the newest 1,000 unread messages are looked through.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn stranger_facts(&self, author: &PubKey, since: At) -> Result<StrangerFacts, ReadError> {
+        // The index covers it, and nobody keeps so many unread without being asked to look: some milliseconds at most.
+        let waiting = "SELECT COUNT(DISTINCT waiting.peer) FROM
+                           (SELECT peer FROM messages INDEXED BY messages_unread
+                            WHERE direction = 'in' AND read_at IS NULL ORDER BY stored_at DESC, seq DESC LIMIT 1000) AS waiting
+                       LEFT JOIN peers ON peers.pubkey = waiting.peer WHERE COALESCE(peers.trust, 'unknown') = 'unknown'";
+        let own = "SELECT COUNT(*) FILTER (WHERE read_at IS NULL), COUNT(*) FILTER (WHERE stored_at >= ?2) FROM
+                       (SELECT read_at, stored_at FROM messages INDEXED BY messages_by_peer
+                        WHERE peer = ?1 AND direction = 'in' ORDER BY stored_at DESC, seq DESC LIMIT 100)";
+        let waiting: i64 = self.connection.prepare_cached(waiting)?.query_row([], |row| row.get(0))?;
+        let (unread, lately): (i64, i64) =
+            self.connection.prepare_cached(own)?.query_row(params![author.as_bytes(), ms(since)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let number = |count: i64| usize::try_from(count).unwrap_or(usize::MAX);
+        Ok(StrangerFacts { unread: number(unread), lately: number(lately), waiting: number(waiting) })
     }
 
     /// The newest message sent under an idempotency key, when it was stored at or after `since`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ocmesh_api::{Message, MessagesQuery, PeersQuery, SendRequest, Sent};
+use ocmesh_api::{Message, MessagesQuery, PeerPatch, PeersQuery, SendRequest, Sent};
 
 use crate::{
     daemon::{TestDaemon, TestDaemonBuilder},
@@ -65,6 +65,16 @@ impl Agent {
             page.items.iter().any(|peer| peer.pubkey == other.pubkey).then_some(())
         })
         .await
+    }
+
+    /// Accepts the other, whom it knows: what a stranger may leave here is bounded.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub async fn accept(&self, other: &Self) -> Result<()> {
+        let patch = PeerPatch { trust: Some("known".to_owned()), petname: None };
+        self.daemon.client()?.change_peer(&other.pubkey, &patch).await?;
+        Ok(())
     }
 
     /// Waits until this agent sees the other as online.

@@ -1,6 +1,6 @@
 //! What the core cannot hold in memory, looked up in the store inside the open transaction.
 
-use ocmesh_proto::{At, Body, Command, Facts, Idempotency, Opened, Recipient, SendRequest};
+use ocmesh_proto::{At, Body, Command, Facts, Idempotency, Mesh, Opened, Recipient, SendRequest, StrangerFacts, time::HOUR};
 use ocmesh_store::{ReadError, Store};
 
 use super::ask::{Ask, AskError};
@@ -9,7 +9,7 @@ use super::ask::{Ask, AskError};
 const MARK_ALL_MAX: usize = 10_000;
 
 /// Facts about an event that came in.
-pub(crate) fn of_event(store: &Store, opened: &Opened) -> Result<Facts, ReadError> {
+pub(crate) fn of_event(store: &Store, opened: &Opened, mesh: &Mesh, now: At) -> Result<Facts, ReadError> {
     let Opened::Direct(envelope) = opened else { return Ok(Facts::default()) };
     let parent_thread = envelope.reply_to.map(|parent| store.thread_of(&parent)).transpose()?.flatten();
     let receipt_for = match envelope.body {
@@ -28,7 +28,13 @@ pub(crate) fn of_event(store: &Store, opened: &Opened) -> Result<Facts, ReadErro
         Body::Missing { line, numbers } if !seen => store.asked_facts(&envelope.author, *line, numbers)?,
         _ => Vec::new(),
     };
-    Ok(Facts { seen, parent_thread, receipt_for, resent, place, asked })
+    let stranger = match envelope.body {
+        Body::Text(_) | Body::Structured { .. } if !seen && mesh.is_stranger(&envelope.author) => {
+            store.stranger_facts(&envelope.author, now.minus(HOUR))?
+        }
+        _ => StrangerFacts::default(),
+    };
+    Ok(Facts { seen, parent_thread, receipt_for, resent, place, asked, stranger })
 }
 
 /// Why a question did not become commands.

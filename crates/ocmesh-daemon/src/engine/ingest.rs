@@ -38,6 +38,8 @@ pub(crate) struct Ingest {
     pub(crate) clock: Clock,
     pub(crate) recent: Arc<Mutex<Recent>>,
     pub(crate) forgeries: Forgeries,
+    /// Forged events, whole: a copy of one costs no second verification.
+    pub(crate) forged: Recent,
     /// Bounded: when the mesh is slow, this thread waits, then the pool, then the sockets.
     pub(crate) inputs: mpsc::Sender<Heard>,
 }
@@ -120,9 +122,12 @@ impl Ingest {
         let here = at_relay(id.as_bytes(), relay);
         {
             let recent = self.recent();
-            if recent.contains(id.as_bytes()) || recent.contains(&here) {
+            if recent.contains(id.as_bytes()) || recent.contains(here) {
                 return None;
             }
+        }
+        if self.forged.contains(json) {
+            return self.forgery(relay);
         }
         match ocmesh_wire::open(&self.keys, json, self.clock.now()) {
             Ok(opened) => {
@@ -139,17 +144,21 @@ impl Ingest {
                 Some(Heard { input: None, handled: Some(handled) })
             }
             Err(error) => {
-                let claimed_id = &id.to_hex();
-                if error.shows_lying_relay() {
-                    if let Some(times) = self.forgeries.count(relay, self.clock.now()) {
-                        tracing::warn!(%relay, event = short(claimed_id), %error, times, "relay sent a forged event");
-                    }
-                } else {
-                    tracing::debug!(%relay, event = short(claimed_id), %error, "event left aside");
+                tracing::debug!(%relay, event = short(&id.to_hex()), %error, "event left aside");
+                if !error.shows_lying_relay() {
+                    return None;
                 }
-                None
+                self.forged.insert(json);
+                self.forgery(relay)
             }
         }
+    }
+
+    /// One more of this relay; the mesh and the log hear of it once a minute.
+    fn forgery(&mut self, relay: &Arc<str>) -> Option<Heard> {
+        let times = self.forgeries.count(relay, self.clock.now())?;
+        tracing::warn!(%relay, times, "relay sent forged events");
+        Some(Heard::from(Input::ForgeriesSeen { relay: url(relay)?, times }))
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
+    hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState},
     mem,
 };
 
@@ -26,6 +26,8 @@ const GENERATION_IDS_MAX: usize = 32_768;
 /// keyed by chance, so that nobody can make an id that looks like another here; by chance that happens to one event in 10^14.
 #[derive(Debug)]
 pub(crate) struct Recent {
+    /// Ids in a generation.
+    ids_max: usize,
     young: HashSet<u64>,
     old: HashSet<u64>,
     hasher: RandomState,
@@ -33,23 +35,29 @@ pub(crate) struct Recent {
 
 impl Default for Recent {
     fn default() -> Self {
-        let generation = || HashSet::with_capacity(GENERATION_IDS_MAX);
-        Self { young: generation(), old: generation(), hasher: RandomState::new() }
+        Self::of(GENERATION_IDS_MAX)
     }
 }
 
 impl Recent {
-    pub(crate) fn contains(&self, id: &[u8; 32]) -> bool {
+    /// For so many in each generation.
+    pub(crate) fn of(ids_max: usize) -> Self {
+        let generation = || HashSet::with_capacity(ids_max);
+        Self { ids_max, young: generation(), old: generation(), hasher: RandomState::new() }
+    }
+
+    pub(crate) fn contains(&self, id: impl Hash) -> bool {
         let mark = self.hasher.hash_one(id);
         self.young.contains(&mark) || self.old.contains(&mark)
     }
 
-    pub(crate) fn insert(&mut self, id: [u8; 32]) {
-        if self.young.len() >= GENERATION_IDS_MAX {
+    pub(crate) fn insert(&mut self, id: impl Hash) {
+        if self.young.len() >= self.ids_max {
             mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
-        self.young.insert(self.hasher.hash_one(id));
+        let mark = self.hasher.hash_one(id);
+        self.young.insert(mark);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -74,13 +82,13 @@ mod tests {
         for n in 0..GENERATION_IDS_MAX * 3 {
             recent.insert(id(n));
         }
-        assert!(recent.contains(&id(GENERATION_IDS_MAX * 3 - 1)));
-        assert!(recent.contains(&id(GENERATION_IDS_MAX * 2)));
-        assert!(!recent.contains(&id(0)));
+        assert!(recent.contains(id(GENERATION_IDS_MAX * 3 - 1)));
+        assert!(recent.contains(id(GENERATION_IDS_MAX * 2)));
+        assert!(!recent.contains(id(0)));
         assert!(recent.young.len() + recent.old.len() <= GENERATION_IDS_MAX * 2);
         assert_eq!(recent.young.capacity() + recent.old.capacity(), room, "its memory is taken once");
         recent.clear();
-        assert!(!recent.contains(&id(GENERATION_IDS_MAX * 3 - 1)));
+        assert!(!recent.contains(id(GENERATION_IDS_MAX * 3 - 1)));
     }
 
     #[test]

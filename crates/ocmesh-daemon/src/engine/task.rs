@@ -246,7 +246,7 @@ impl MeshTask {
             Arrival::Heard(Heard { input, handled }) => {
                 match input {
                     Some(Input::EventOpened { relay, opened, .. }) => {
-                        let facts = facts::of_event(&self.store, &opened)?;
+                        let facts = facts::of_event(&self.store, &opened, &self.mesh, self.clock.now())?;
                         self.feed(Input::EventOpened { relay, opened, facts }, after)?;
                     }
                     Some(input) => self.feed(input, after)?,

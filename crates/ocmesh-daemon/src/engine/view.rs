@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::UNIX_EPOCH};
 
 use ocmesh_proto::{
-    At, Hearing, Mesh, RelayOrigin, RelayStanding, RelayUrl,
+    At, FORGED_MAX, Hearing, Mesh, RelayOrigin, RelayStanding, RelayUrl,
     skew::{Reading, Timekeeper},
     time::{HOUR, SECOND},
 };
@@ -21,6 +21,7 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
     let mut warnings = warnings(&relays, store_failing.as_deref());
     let clock_ahead_ms = Timekeeper::skew_ms(reading, mesh.told_time(), order.len());
     warnings.extend(clock_ahead_ms.map(clock_warning));
+    warnings.extend(strangers_warning(mesh.left_aside()));
     View {
         name: mesh.name().to_owned(),
         about: mesh.about().to_owned(),
@@ -65,7 +66,7 @@ fn relay(url: RelayUrl, standing: &RelayStanding, status: RelayStatus, now: At) 
         state: state(standing, &status).to_owned(),
         since: At(since),
         is_deaf: matches!(standing.hearing, Hearing::Deaf { .. }),
-        note: join(bad_for(standing, now), note(standing, &status)),
+        note: join(bad_for(standing, now), join(forging(standing), note(standing, &status))),
         last_error: status.last_error,
         latency_ms: status.latency_ms,
         is_inbox: standing.is_inbox,
@@ -98,6 +99,11 @@ fn note(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
 fn bad_for(standing: &RelayStanding, now: At) -> Option<String> {
     let hours = now.since(standing.bad_since.filter(|_| standing.own)?) / HOUR;
     (hours >= 6).then(|| format!("no use for {hours} hours; if it stays so, remove it: ocmesh relays remove"))
+}
+
+fn forging(standing: &RelayStanding) -> Option<String> {
+    let so = if standing.forged >= FORGED_MAX { "; it counts as no use" } else { "" };
+    (standing.forged > 0).then(|| format!("it sent {} forged events lately, none was taken{so}", standing.forged))
 }
 
 fn why(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
@@ -134,6 +140,12 @@ pub(crate) fn clock_warning(ahead_ms: i64) -> String {
     };
     let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
     format!("this machine's clock is {by} {way} what the relays say; set it, or relays may refuse us. This goes away by itself then")
+}
+
+fn strangers_warning(left_aside: u64) -> Option<String> {
+    let what = "messages of strangers were left aside lately, as too many came or wait unread; acknowledge or accept some \
+                (ocmesh inbox, ocmesh peer trust), or let strangers ask first (inbox.policy)";
+    (left_aside > 0).then(|| format!("{left_aside} {what}"))
 }
 
 fn warnings(relays: &[RelayView], store_failing: Option<&str>) -> Vec<String> {

@@ -21,6 +21,10 @@ pub struct RelayStanding {
     pub hearing: Hearing,
     /// Since when it is no use to us, as of the last look.
     pub bad_since: Option<At>,
+    /// Forged events that it sent lately; at [`FORGED_MAX`] it counts as no use.
+    ///
+    /// [`FORGED_MAX`]: crate::FORGED_MAX
+    pub forged: u64,
     /// What its NIP-11 document says.
     pub info: RelayInfo,
 }
@@ -55,6 +59,7 @@ impl Mesh {
             cut_at: relay.cuts.earliest(),
             refused_inbox: relay.refused_inbox.clone(),
             bad_since: relay.bad_since(),
+            forged: relay.forged.lately(self.now),
             hearing: relay.canary.hearing.clone(),
             info: relay.info.clone(),
         })

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
-    AskedFacts, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, LineId, MessageId, MessageRecord, Opened,
-    OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord, Place, PlaceFacts, PubKey, RelayRecord, RelayUrl, StoredFacts,
-    limit::LINES_PER_PEER_MAX,
+    AskedFacts, At, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, LineId, MessageId, MessageRecord, Opened,
+    OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord, Place, PlaceFacts, PubKey, RelayRecord, RelayUrl, StoredFacts, StrangerFacts,
+    Trust, limit::LINES_PER_PEER_MAX, time::HOUR,
 };
 
 pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
@@ -51,6 +51,17 @@ impl Disk {
                 Body::Missing { line, numbers } => self.asked_facts(&envelope.author, *line, numbers),
                 _ => Vec::new(),
             },
+            stranger: self.stranger_facts(&envelope.author, envelope.written_at.minus(HOUR)),
+        }
+    }
+
+    fn stranger_facts(&self, author: &PubKey, since: At) -> StrangerFacts {
+        let inbound = || self.messages.values().filter(|m| m.direction == Direction::In);
+        let is_stranger = |peer: &PubKey| self.peers.get(peer).is_none_or(|record| record.trust == Trust::Unknown);
+        StrangerFacts {
+            unread: inbound().filter(|m| m.peer == *author && m.read_at.is_none()).count(),
+            lately: inbound().filter(|m| m.peer == *author && m.stored_at >= since).count(),
+            waiting: inbound().filter(|m| m.read_at.is_none() && is_stranger(&m.peer)).map(|m| m.peer).collect::<BTreeSet<_>>().len(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Stand-ins for relays that stay no use: only where the owner named none, only for as long as needed.
 
 use ocmesh_proto::{
-    Command, RelayOrigin,
+    Command, FORGED_MAX, Input, RelayOrigin,
     time::{DAY, HOUR, MINUTE},
 };
 
@@ -116,4 +116,27 @@ fn a_stand_in_that_the_owner_adds_stays() {
     world.pass(DAY);
     assert_eq!(own(&world), [A, B, C, D]);
     assert_eq!(world.nodes[0].disk.relays[&url(D)].origin, RelayOrigin::Added);
+}
+
+#[test]
+fn a_relay_that_goes_on_forging_is_no_use_and_has_its_name_back_an_hour_after() {
+    let forge = |world: &mut World, times| world.input(0, Input::ForgeriesSeen { relay: url(A), times });
+    let standing = |world: &World| world.nodes[0].mesh.as_ref().unwrap().relay_standing(&url(A)).unwrap();
+    let mut world = untouched();
+    // One broken event, shown now and then for a day.
+    for _ in 0..96 {
+        forge(&mut world, 1);
+        world.pass(15 * MINUTE);
+    }
+    assert_eq!((own(&world), standing(&world).bad_since), (vec![A.to_owned(), B.to_owned(), C.to_owned()], None));
+    world.pass(2 * HOUR);
+    assert_eq!(standing(&world).forged, 0, "forgotten");
+    for _ in 0..14 {
+        forge(&mut world, FORGED_MAX);
+        world.pass(30 * MINUTE);
+    }
+    assert!(standing(&world).forged >= FORGED_MAX && standing(&world).bad_since.is_some());
+    assert_eq!(own(&world), [A, B, C, D], "somebody stands in for it");
+    world.pass(3 * HOUR);
+    assert_eq!((own(&world), standing(&world).forged), (vec![A.to_owned(), B.to_owned(), C.to_owned()], 0));
 }

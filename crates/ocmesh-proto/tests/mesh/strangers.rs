@@ -1,7 +1,7 @@
 //! What strangers may cause, and what not.
 
 use ocmesh_proto::{
-    Answer, Body, Command, Envelope, Form, Input, MessageId, Opened, Presence, Recipient, Refusal, SendRequest, Trust,
+    Answer, Body, Command, Envelope, Form, InboxPolicy, Input, MessageId, Opened, Presence, Recipient, Refusal, SendRequest, Trust,
     time::{MINUTE, SECOND},
 };
 
@@ -148,4 +148,114 @@ fn nothing_is_sent_to_a_name_that_looks_like_one_we_know() {
     announce(&mut world, Presence { name: Some("ada.".to_owned()), ..presence_of(64, at) });
     world.pass(3 * MINUTE);
     assert!(matches!(to(&mut world, "ada."), Err(Refusal::NameLooksLike { .. })));
+}
+
+/// A message of somebody through the relay, as anybody may send one.
+fn message_from(world: &mut World, author: [u8; 32], text: &str) -> MessageId {
+    let (id, event_id, me, now) = (world.fresh_id(), world.fresh_id(), world.nodes[0].me, world.now);
+    let opened = Opened::Direct(Envelope {
+        id,
+        event_id,
+        author: ocmesh_proto::PubKey::from_bytes(author),
+        recipient: me,
+        form: Form::Nip17,
+        written_at: now,
+        reply_to: None,
+        subject: None,
+        chain: None,
+        place: None,
+        body: Body::Text(text.to_owned()),
+    });
+    world.input(0, Input::EventOpened { relay: url(A), opened, facts: ocmesh_proto::Facts::default() });
+    id
+}
+
+fn alone() -> World {
+    let mut world = World::new(&[A]);
+    world.add("ada", &[A]);
+    world.pass(5 * SECOND);
+    world
+}
+
+/// How many of so many new strangers' messages find room.
+fn find_room(world: &mut World, strangers: std::ops::Range<u32>) -> usize {
+    let before = world.inbox(0).len();
+    for n in strangers {
+        message_from(world, author(n), "hello");
+    }
+    world.inbox(0).len() - before
+}
+
+fn left_aside(world: &World) -> u64 {
+    world.nodes[0].mesh.as_ref().unwrap().left_aside()
+}
+
+#[test]
+fn a_stranger_has_room_for_twenty_unread_messages_and_for_more_once_they_are_read() {
+    let mut world = alone();
+    let ids: Vec<MessageId> = (0..30).map(|n| message_from(&mut world, author(1), &n.to_string())).collect();
+    assert_eq!(world.inbox(0).iter().map(|message| message.id).collect::<Vec<_>>(), ids[..20]);
+    assert_eq!(left_aside(&world), 10);
+    // Nothing is written of what was left aside: when room is made it may come again.
+    assert!(ids[20..].iter().all(|id| !world.nodes[0].disk.seen.contains(id)));
+    world.read(0, &ids[..20]);
+    assert_eq!(find_room(&mut world, 1..2), 1);
+    // Whom we accepted may write as much as it likes.
+    world.command(0, Command::SetTrust { peer: ocmesh_proto::PubKey::from_bytes(author(1)), trust: Trust::Known }).unwrap();
+    for n in 0..300 {
+        message_from(&mut world, author(1), &n.to_string());
+    }
+    assert_eq!(world.inbox(0).len(), 321);
+    world.pass(61 * MINUTE);
+    assert_eq!(left_aside(&world), 0, "forgotten after an hour");
+}
+
+#[test]
+fn of_a_thousand_strangers_two_hundred_find_room_and_a_friend_always_does() {
+    let mut world = alone();
+    let friend = author(9_999);
+    world.command(0, Command::AddPeer { peer: ocmesh_proto::PubKey::from_bytes(friend), hints: vec![], petname: None }).unwrap();
+    assert_eq!(find_room(&mut world, 0..500), 100, "as many as one relay may bring at once");
+    world.pass(5 * MINUTE);
+    assert_eq!(find_room(&mut world, 500..600), 50, "ten a minute");
+    world.pass(60 * MINUTE);
+    assert_eq!(find_room(&mut world, 600..1_000), 50, "two hundred in all");
+    assert_eq!(find_room(&mut world, 9_999..10_000), 1, "a friend is no stranger");
+    assert_eq!(find_room(&mut world, 0..1), 1, "who waits already takes no more room");
+    // Strangers that found no room leave no trace, not even as peers.
+    assert!(!world.nodes[0].disk.peers.contains_key(&ocmesh_proto::PubKey::from_bytes(author(999))));
+    let ids: Vec<MessageId> = world.inbox(0).iter().map(|message| message.id).collect();
+    world.read(0, &ids);
+    world.pass(MINUTE);
+    assert_eq!(find_room(&mut world, 2_000..2_005), 5, "room again");
+}
+
+#[test]
+fn where_the_owner_is_asked_a_stranger_has_one_request() {
+    let mut world = alone();
+    world.kill(0);
+    world.nodes[0].policy.inbox = InboxPolicy::Ask;
+    world.start(0);
+    world.pass(5 * SECOND);
+    for n in 0..5 {
+        message_from(&mut world, author(1), &n.to_string());
+    }
+    assert_eq!(world.inbox(0).iter().map(|message| (message.held, message.content.as_str())).collect::<Vec<_>>(), [(true, "0")]);
+}
+
+#[test]
+fn a_strangers_pace_is_bounded_also_where_the_agent_reads_at_once() {
+    let mut world = alone();
+    let mut kept = 0;
+    for minute in 0..50 {
+        for n in 0..10 {
+            let id = message_from(&mut world, author(1), &format!("{minute} {n}"));
+            if world.inbox(0).iter().any(|message| message.id == id) {
+                kept += 1;
+                world.read(0, &[id]);
+            }
+        }
+        world.pass(MINUTE);
+    }
+    assert_eq!(kept, 60, "sixty in an hour");
 }

@@ -10,7 +10,7 @@ use std::{
 
 use ocmesh_proto::{
     AskedFacts, At, Body, Change, Direction, EarlierSend, EventId, Facts, HopState, InboundFacts, LineId, MessageId, MessageRecord, Opened,
-    OwnRecord, Parcel, ParcelClass, ParentFacts, PeerRecord, PubKey, RelayRecord, RelayUrl, Snapshot, Status, StoredFacts,
+    OwnRecord, Parcel, ParcelClass, ParentFacts, PeerRecord, PubKey, RelayRecord, RelayUrl, Snapshot, Status, StoredFacts, StrangerFacts,
 };
 
 use self::lines::Lines;
@@ -193,6 +193,8 @@ impl Disk {
                 Body::Missing { line, numbers } => self.asked_facts(envelope.author, *line, numbers),
                 _ => Vec::new(),
             },
+            // Owners of the simulation know each other.
+            stranger: StrangerFacts::default(),
         }
     }
 

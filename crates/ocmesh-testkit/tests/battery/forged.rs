@@ -30,6 +30,9 @@ async fn r12_forged_copies_before_every_event_are_never_taken() -> Result<()> {
     let forged = Trial::log_lines(&trial.bert, "forged")?;
     println!("{forged} forged events in Bert's log");
     ensure!(forged > 0, "the forgeries never came");
+    let relays = trial.bert.daemon.client()?.status().await?.relay_status;
+    let notes: Vec<_> = relays.into_iter().filter_map(|relay| relay.note).collect();
+    ensure!(notes.iter().any(|note| note.contains("forged events lately, none was taken")), "{notes:?}");
     trial.is_sound().await
 }
 

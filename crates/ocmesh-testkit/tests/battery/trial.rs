@@ -41,6 +41,7 @@ impl Trial {
         let urls: Vec<&str> = relays.iter().map(|relay| relay.url()).collect();
         let trial = Self::start(&urls, &urls).await?;
         tokio::try_join!(trial.anna.wait_for_peer(&trial.bert), trial.bert.wait_for_peer(&trial.anna))?;
+        tokio::try_join!(trial.anna.accept(&trial.bert), trial.bert.accept(&trial.anna))?;
         for url in urls {
             trial.until_state(&trial.anna, url, "ready", HEALED_MAX).await?;
             trial.until_state(&trial.bert, url, "ready", HEALED_MAX).await?;
