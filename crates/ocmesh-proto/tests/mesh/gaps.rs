@@ -258,6 +258,7 @@ fn numbers_of_the_hostile_cost_a_bounded_amount() {
         }
     };
     let mut all = std::collections::BTreeSet::new();
+    world.command(1, Command::AddPeer { peer: key(66), hints: vec![], petname: None }).unwrap();
     for n in 1..=2_000u64 {
         let step = claims(&mut world, key(66), far(n, limit::NUMBER_MAX), PlaceFacts::default());
         kept(&step, &mut all);
@@ -266,6 +267,8 @@ fn numbers_of_the_hostile_cost_a_bounded_amount() {
     for n in 0..15_000u64 {
         let mut bytes = [3u8; 32];
         bytes[..8].copy_from_slice(&n.to_be_bytes());
+        // As fast as a relay may bring strangers' messages.
+        world.now = world.now.plus(limit::STRANGERS_RELAY_INTERVAL_MS);
         let step = claims(&mut world, PubKey::from_bytes(bytes), far(n, 1_000), PlaceFacts::default());
         kept(&step, &mut all);
     }

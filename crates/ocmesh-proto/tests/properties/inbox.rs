@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ocmesh_proto::{
     At, Body, Change, Command, DirectDraft, Draft, DraftBody, Effect, Envelope, EventId, Facts, Form, InboxPolicy, Input, MessageId,
     Notice, Opened, PubKey, Step, Trust,
+    limit::STRANGER_UNREAD_MAX,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use proptest::prelude::*;
@@ -67,8 +68,10 @@ struct Known {
     from: PubKey,
     /// Kept, rather than dropped for its author's sake.
     kept: bool,
+    /// Dropped for good, rather than left aside until there is room.
+    dropped: bool,
     read: bool,
-    /// Times it came.
+    /// Times it came since there was room for it.
     came: usize,
     /// Times it was put into the store, and announced.
     stored: usize,
@@ -76,6 +79,13 @@ struct Known {
     receipts: usize,
     /// When its receipt was last repeated because it came again, unless the process ended since.
     repeated_at: Option<At>,
+}
+
+impl Known {
+    fn fresh(from: PubKey) -> Self {
+        let (kept, dropped, read) = (false, false, false);
+        Self { from, kept, dropped, read, came: 0, stored: 0, announced: 0, receipts: 0, repeated_at: None }
+    }
 }
 
 /// The receipt of one message is repeated at most this often.
@@ -109,13 +119,15 @@ impl Trial {
             Op::Comes { from, number, form, wrap, relay } => {
                 let author = key(PEERS[*from]);
                 let (id, event_id) = ids(PEERS[*from], *number, *form, *wrap);
-                let kept = match (self.policy, self.trust(&author)) {
-                    (_, Trust::Blocked) => false,
-                    (InboxPolicy::Closed, trust) => trust.is_accepted(),
-                    (InboxPolicy::Open | InboxPolicy::Ask, _) => true,
-                };
-                let fresh = Known { from: author, kept, read: false, came: 0, stored: 0, announced: 0, receipts: 0, repeated_at: None };
-                self.known.entry(id).or_insert(fresh).came += 1;
+                let trust = self.trust(&author);
+                let dropped = trust == Trust::Blocked || (self.policy == InboxPolicy::Closed && !trust.is_accepted());
+                let room = if self.policy == InboxPolicy::Ask { 1 } else { STRANGER_UNREAD_MAX };
+                let has_room = trust != Trust::Unknown || self.unread_of(&author) < room;
+                let known = self.known.entry(id).or_insert_with(|| Known::fresh(author));
+                if !known.kept && !known.dropped {
+                    (known.kept, known.dropped) = (!dropped && has_room, dropped);
+                }
+                known.came += usize::from(known.kept);
                 self.comes(author, id, event_id, *form, Body::Text(format!("message {number}")), *relay);
             }
             Op::Ping { from, wrap } => {
@@ -139,6 +151,10 @@ impl Trial {
                 self.known.values_mut().for_each(|known| known.repeated_at = None);
             }
         }
+    }
+
+    fn unread_of(&self, author: &PubKey) -> usize {
+        self.world.inbox(US).iter().filter(|message| message.peer == *author && message.read_at.is_none()).count()
     }
 
     fn comes(&mut self, author: PubKey, id: MessageId, event_id: EventId, form: Form, body: Body, relay: usize) {
