@@ -22,7 +22,7 @@ use std::{
 };
 
 use ocmesh_proto::{At, EventId, Mesh, Policy, Sub, kind, time::MINUTE};
-use ocmesh_relay::{Authenticator, HeldEvent, Holdings, Pool, PoolConfig, Tuning};
+use ocmesh_relay::{Authenticator, HeldEvent, HeldSet, Holdings, Pool, PoolConfig, Tuning};
 use ocmesh_store::{ReadError, Reader, Store};
 use ocmesh_wire::Keys;
 use tokio::{
@@ -150,16 +150,16 @@ impl Authenticator for AuthKeys {
 struct Shelf(Reader);
 
 impl Holdings for Shelf {
-    fn held(&self, sub: &str, since: Option<u64>) -> Option<Vec<HeldEvent>> {
+    fn held(&self, sub: &str, since: Option<u64>) -> Option<HeldSet> {
         let kind = match sub.parse() {
             Ok(Sub::Wraps) => kind::GIFT_WRAP,
             Ok(Sub::Legacy) => kind::LEGACY_DIRECT,
             _ => return None,
         };
         let since = At::from_secs(since.unwrap_or(0));
-        let held = self.0.held(kind, since, HELD_MAX).inspect_err(|error| tracing::warn!(%error, "cannot tell a relay what is here"));
-        let event = |(dated, id): (At, EventId)| HeldEvent { created_at: dated.secs(), id: *id.as_bytes() };
-        Some(held.ok()??.into_iter().map(event).collect())
+        let event = |dated: At, id: EventId| HeldEvent { created_at: dated.secs(), id: *id.as_bytes() };
+        let held = self.0.held(kind, since, HELD_MAX, event);
+        held.inspect_err(|error| tracing::warn!(%error, "cannot tell a relay what is here")).ok()?
     }
 }
 

@@ -22,7 +22,7 @@ mod text;
 mod tuning;
 
 pub use auth::Authenticator;
-pub use holdings::{HeldEvent, Holdings};
+pub use holdings::{HeldEvent, HeldSet, Holdings};
 pub use info::{RelayInfo, RelayLimitation};
 pub use pool::{ConnectOptions, Pool, PoolConfig};
 pub use publish::{Lane, PublishOutcome};

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    HeldEvent, Tuning,
+    HeldSet, Tuning,
     backoff::Dice,
     desk::Wanted,
     frame::{Claim, client_close, client_neg_close},
@@ -142,7 +142,7 @@ impl Subscriptions {
     }
 
     /// The owner said what it has of a subscription.
-    pub(crate) fn held(&mut self, name: &str, ask: u32, held: Option<Vec<HeldEvent>>, now: Instant, outs: &mut Vec<Out>) {
+    pub(crate) fn held(&mut self, name: &str, ask: u32, held: Option<HeldSet>, now: Instant, outs: &mut Vec<Out>) {
         if let Some(entry) = self.entries.get_mut(name).filter(|_| self.open) {
             self.serial = self.serial.wrapping_add(1);
             entry.held(ask, held, format!("{name}:n{}", self.serial), now, &self.tuning, outs);

@@ -18,7 +18,7 @@ use super::{
     wire::{Turn, Wire},
 };
 use crate::{
-    HeldEvent, LinkState, PoolEvent,
+    HeldSet, LinkState, PoolEvent,
     auth::{Auth, Move},
     info::{self, Found},
     publish::{Answer, Flights},
@@ -41,7 +41,7 @@ const NEGENTROPY: u16 = 77;
 type Lost = String;
 
 /// What the owner has of a subscription, for the question of that number.
-type Told = (Arc<str>, u32, Option<Vec<HeldEvent>>);
+type Told = (Arc<str>, u32, Option<HeldSet>);
 
 pub(super) struct Session<'a> {
     link: &'a Link,
@@ -281,7 +281,7 @@ impl<'a> Session<'a> {
         });
     }
 
-    fn told(&mut self, sub: &str, ask: u32, held: Option<Vec<HeldEvent>>) {
+    fn told(&mut self, sub: &str, ask: u32, held: Option<HeldSet>) {
         let mut outs = Vec::new();
         self.memory.subscriptions.held(sub, ask, held, Instant::now(), &mut outs);
         self.act(outs);

@@ -219,7 +219,7 @@ impl Talk {
                 // The owner has nothing yet, and says so in time.
                 Out::Ask { name, ask, .. } => {
                     let mut more = Vec::new();
-                    self.subscriptions.held(&name, ask, Some(Vec::new()), self.now, &mut more);
+                    self.subscriptions.held(&name, ask, Some(crate::HeldSet::default()), self.now, &mut more);
                     self.act(more);
                 }
                 Out::CaughtUp(name, _) => {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use negentropy::{Id, Negentropy, NegentropyStorageVector};
+use negentropy::Negentropy;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{HeldEvent, Tuning, filter::Check, frame::Claim};
+use crate::{HeldSet, Tuning, filter::Check, frame::Claim};
 
 /// Ids that a relay lists and does not give, before it is left at that: one batch, as one may have expired or been deleted meanwhile.
 const LOST_MAX: usize = 100;
@@ -39,7 +39,7 @@ impl Shown {
 /// One comparison.
 #[derive(Debug)]
 pub(super) struct Talk {
-    sets: Negentropy<'static, NegentropyStorageVector>,
+    sets: Negentropy<'static, HeldSet>,
     /// Shown before the comparison, and not held: the relay must list them.
     shown: HashSet<[u8; 32]>,
     missing: BTreeSet<[u8; 32]>,
@@ -61,15 +61,12 @@ pub(super) enum Turnout {
 
 impl Talk {
     /// Begins; gives the first message too.
-    pub(super) fn open(held: Vec<HeldEvent>, shown: Shown, now: Instant, tuning: &Tuning) -> Option<(Self, String)> {
-        let mut storage = NegentropyStorageVector::with_capacity(held.len());
+    pub(super) fn open(held: HeldSet, shown: Shown, now: Instant, tuning: &Tuning) -> Option<(Self, String)> {
         let mut shown = shown.ids;
-        for event in held {
+        for event in held.iter() {
             shown.remove(&event.id);
-            storage.insert(event.created_at, Id::from_byte_array(event.id)).ok()?;
         }
-        storage.seal().ok()?;
-        let mut sets = Negentropy::owned(storage, tuning.reconcile_frame_bytes).ok()?;
+        let mut sets = Negentropy::owned(held, tuning.reconcile_frame_bytes).ok()?;
         let first = hex::encode(sets.initiate().ok()?);
         let ends_at = now + tuning.reconcile_wait;
         Some((Self { sets, shown, missing: BTreeSet::new(), rounds: 0, idle_rounds: 0, ends_at }, first))

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use ocmesh_relay::{Authenticator, ConnectOptions, HeldEvent, Holdings, Pool, PoolConfig, PoolEvent, Tuning};
+use ocmesh_relay::{Authenticator, ConnectOptions, HeldEvent, HeldSet, Holdings, Pool, PoolConfig, PoolEvent, Tuning};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
@@ -195,7 +195,7 @@ pub(crate) struct Shelf {
 }
 
 impl Holdings for Shelf {
-    fn held(&self, _: &str, since: Option<u64>) -> Option<Vec<HeldEvent>> {
+    fn held(&self, _: &str, since: Option<u64>) -> Option<HeldSet> {
         let held = self.held.lock().unwrap().clone()?;
         Some(held.into_iter().filter(|event| since.is_none_or(|since| event.created_at >= since)).collect())
     }

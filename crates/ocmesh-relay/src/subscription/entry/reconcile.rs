@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{AuthView, Entry, Out, Run, Turn};
 use crate::{
-    HeldEvent, Tuning,
+    HeldSet, Tuning,
     frame::{client_neg_close, client_neg_msg, client_neg_open},
     subscription::{
         Listing,
@@ -47,7 +47,7 @@ impl Entry {
     pub(in crate::subscription) fn held(
         &mut self,
         asked: u32,
-        held: Option<Vec<HeldEvent>>,
+        held: Option<HeldSet>,
         id: String,
         now: Instant,
         tuning: &Tuning,
