@@ -157,7 +157,10 @@ mod tests {
             }
             for (begin, end) in [(0, size), (size / 2, size), (size / 3, size / 2), (1, 0), (0, size + 1)] {
                 let prints = (set.fingerprint(begin, end), vector.fingerprint(begin, end));
-                assert!(matches!(prints, (Ok(one), Ok(other)) if one.to_bytes() == other.to_bytes()) || matches!(prints, (Err(_), Err(_))), "{begin} to {end}");
+                assert!(
+                    matches!(prints, (Ok(one), Ok(other)) if one.to_bytes() == other.to_bytes()) || matches!(prints, (Err(_), Err(_))),
+                    "{begin} to {end}"
+                );
             }
         }
     }

@@ -172,6 +172,7 @@ impl World {
         };
         let (sender, receiver) = tokio::try_join!(start("anna"), start("bert"))?;
         tokio::try_join!(sender.wait_for_peer(&receiver), receiver.wait_for_peer(&sender))?;
+        receiver.accept(&sender).await?;
         let (talk, tasks) = (Arc::default(), JoinSet::new());
         Ok(Self { relay, sender, receiver, talk, tasks, dice: Dice::new(seed), report: KillReport::default() })
     }

@@ -12,7 +12,7 @@ use nostr::{
     nips::{nip44::Nip44 as _, nip59::GiftWrapSealBuilder},
     types::Timestamp,
 };
-use ocmesh_api::{MessagesQuery, RelayStatus};
+use ocmesh_api::{AddPeerRequest, MessagesQuery, RelayStatus};
 use ocmesh_testkit::{
     Fault, MisbehavingRelay, Nip77, RawClient, fixture,
     scenario::Agent,
@@ -43,6 +43,14 @@ async fn fill(relay: &MisbehavingRelay, to: &Agent, letters: &[(String, u64)]) -
         ensure!(taken, "{said}");
     }
     Ok(())
+}
+
+/// Bert, who knows whose messages fill the relay: what strangers may leave with him is bounded.
+async fn bert_on(relay: &MisbehavingRelay) -> Result<Agent> {
+    let bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let peer = fixture::keys(9)?.public_key().to_hex();
+    bert.daemon.client()?.add_peer(&AddPeerRequest { peer, petname: None }).await?;
+    Ok(bert)
 }
 
 /// All texts an agent received.
@@ -97,7 +105,7 @@ async fn r09_eose_never_early_twice_and_with_a_third_word() -> Result<()> {
 #[tokio::test]
 async fn r09_without_an_eose_the_next_page_is_asked_for_all_the_same() -> Result<()> {
     let relay = MisbehavingRelay::start_with(&[Fault::NeverEose, Fault::PageCap(30), Fault::NoNegentropy]).await?;
-    let mut bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let mut bert = bert_on(&relay).await?;
     bert.daemon.terminate().await?;
     let day_ago = fixture::now() - 86_400;
     let letters: Vec<_> = (0..50).map(|number| (format!("letter {number}"), day_ago + number)).collect();
@@ -125,7 +133,7 @@ async fn r09_eose_before_auth() -> Result<()> {
 /// Bert finds so many messages, dated by `dated`, on a relay with these faults.
 async fn found(faults: &[Fault], count: u64, dated: impl Fn(u64) -> u64, limit: Duration) -> Result<(MisbehavingRelay, Agent)> {
     let relay = MisbehavingRelay::start_with(faults).await?;
-    let mut bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let mut bert = bert_on(&relay).await?;
     bert.daemon.terminate().await?;
     let letters: Vec<_> = (0..count).map(|number| (format!("letter {number}"), dated(number))).collect();
     fill(&relay, &bert, &letters).await?;
@@ -202,7 +210,7 @@ async fn r19_five_thousand_wraps_of_three_seconds_past_every_cap() -> Result<()>
 #[tokio::test]
 async fn r19_where_sets_cannot_be_compared_the_owner_is_told() -> Result<()> {
     let relay = MisbehavingRelay::start_with(&[Fault::PageCap(100), Fault::NoNegentropy]).await?;
-    let mut bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let mut bert = bert_on(&relay).await?;
     bert.daemon.terminate().await?;
     let (filled_at, day_ago) = (fixture::now(), fixture::now() - 86_400);
     let letters: Vec<_> = (0..150).map(|number| (format!("letter {number}"), day_ago)).collect();
@@ -270,7 +278,7 @@ async fn r19_relays_that_compare_sets_wrongly_are_paged() -> Result<()> {
 #[tokio::test]
 async fn r20_wraps_dated_back_and_ahead_arrive() -> Result<()> {
     let relay = MisbehavingRelay::start().await?;
-    let mut bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let mut bert = bert_on(&relay).await?;
     let trial_url = relay.url();
     wait::until("the first catch-up", PATIENCE, async || {
         let status = bert.daemon.client().ok()?.status().await.ok()?;
@@ -305,7 +313,7 @@ async fn late(bert: &Agent, what: &str) -> Result<Duration> {
 #[tokio::test]
 async fn r20_wraps_dated_five_days_back_arrive_and_are_marked() -> Result<()> {
     let relay = MisbehavingRelay::start().await?;
-    let mut bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let mut bert = bert_on(&relay).await?;
     standing(&bert, PATIENCE).await?;
     bert.daemon.terminate().await?;
     let back = |days: u64| fixture::now() - days * 86_400;
@@ -333,7 +341,7 @@ async fn r20_wraps_dated_five_days_back_arrive_and_are_marked() -> Result<()> {
 #[tokio::test]
 async fn r20_late_ones_arrive_live_wherever_they_are_published() -> Result<()> {
     let relay = MisbehavingRelay::start_with(&[Fault::NoNegentropy]).await?;
-    let mut bert = Agent::start(quick("bert", &[relay.url()])).await?;
+    let mut bert = bert_on(&relay).await?;
     standing(&bert, PATIENCE).await?;
     // From now on the filter looks back from a proven-good time.
     bert.daemon.terminate().await?;

@@ -92,6 +92,16 @@ async fn t02_a_machine_that_slept_three_days_goes_on() -> Result<()> {
     trial.is_sound().await
 }
 
+/// This is a line of the log, once; the log comes after `/status`.
+async fn logged(agent: &Agent, words: &str) -> Result<()> {
+    wait::until_ok(words, PATIENCE, async || {
+        let lines = Trial::log_lines(agent, words)?;
+        ensure!(lines == 1, "{lines} lines");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn t01_a_wrong_clock_is_told_when_relays_agree_on_another_and_heals() -> Result<()> {
     let Some(clock) = ShiftedClock::new()? else { return Ok(()) };
@@ -114,9 +124,9 @@ async fn t01_a_wrong_clock_is_told_when_relays_agree_on_another_and_heals() -> R
     };
     let warnings = warned(true).await?;
     ensure!(warnings.iter().any(|line| line.contains("seconds ahead of what the relays say")), "{warnings:?}");
-    ensure!(Trial::log_lines(&agent, "clock is not what the relays say")? == 1);
+    logged(&agent, "clock is not what the relays say").await?;
     clock.set(0)?;
     warned(false).await?;
-    ensure!(Trial::log_lines(&agent, "clock agrees with the relays again")? == 1);
+    logged(&agent, "clock agrees with the relays again").await?;
     Ok(())
 }
