@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use nostr::{
-    event::{Event, EventBuilder, FinalizeEvent as _, Kind, Tag},
-    key::{Keys, SecretKey},
+    event::{Event, EventBuilder, FinalizeEvent as _, FinalizeUnsignedEvent as _, Kind, Tag},
+    key::{Keys, PublicKey, SecretKey},
+    nips::{nip44::Nip44 as _, nip59::GiftWrapSealBuilder},
     types::Timestamp,
 };
 
@@ -57,6 +58,20 @@ pub fn presence(keys: &Keys, name: &str, kind: u16) -> Result<Event> {
         &["status", "online"],
     ];
     event(keys, kind, "ocmesh-agent-online", &tags, now())
+}
+
+/// A NIP-17 message as any client makes it, its wrap dated as told.
+///
+/// # Errors
+/// When it cannot be encrypted or signed.
+pub fn wrap(from: &Keys, to: &PublicKey, content: &str, created_at: u64) -> Result<Event> {
+    let tag = || Tag::parse(["p".to_owned(), to.to_hex()]);
+    let rumor = EventBuilder::new(Kind::from_u16(14), content).tag(tag()?).custom_created_at(Timestamp::from_secs(created_at));
+    let seal = GiftWrapSealBuilder::new(rumor.finalize_unsigned(from.public_key()), *to).finalize(from)?;
+    let once = Keys::generate();
+    let sealed = once.nip44_encrypt(to, &seal.as_json())?;
+    let wrap = EventBuilder::new(Kind::from_u16(1059), sealed).tag(tag()?).custom_created_at(Timestamp::from_secs(created_at));
+    Ok(wrap.finalize(&once)?)
 }
 
 /// The answer to a NIP-42 challenge.

@@ -32,6 +32,8 @@ mod routes;
 mod sign_in;
 #[path = "battery/story.rs"]
 mod story;
+#[path = "battery/strangers.rs"]
+mod strangers;
 #[path = "battery/time.rs"]
 mod time;
 #[path = "battery/trial.rs"]

@@ -6,12 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use nostr::{
-    event::{Event, EventBuilder, FinalizeEvent as _, FinalizeUnsignedEvent as _, Kind, Tag},
-    key::{Keys, PublicKey},
-    nips::{nip44::Nip44 as _, nip59::GiftWrapSealBuilder},
-    types::Timestamp,
-};
+use nostr::key::PublicKey;
 use ocmesh_api::{AddPeerRequest, MessagesQuery, RelayStatus};
 use ocmesh_testkit::{
     Fault, MisbehavingRelay, Nip77, RawClient, fixture,
@@ -23,23 +18,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::trial::{HEALED_MAX, Trial, quick};
 
-/// A NIP-17 message as any client makes it, its wrap dated as told.
-fn wrap(from: &Keys, to: &PublicKey, content: &str, created_at: u64) -> Result<Event> {
-    let tag = || Tag::parse(["p".to_owned(), to.to_hex()]);
-    let rumor = EventBuilder::new(Kind::from_u16(14), content).tag(tag()?).custom_created_at(Timestamp::from_secs(created_at));
-    let seal = GiftWrapSealBuilder::new(rumor.finalize_unsigned(from.public_key()), *to).finalize(from)?;
-    let once = Keys::generate();
-    let sealed = once.nip44_encrypt(to, &seal.as_json())?;
-    let wrap = EventBuilder::new(Kind::from_u16(1059), sealed).tag(tag()?).custom_created_at(Timestamp::from_secs(created_at));
-    Ok(wrap.finalize(&once)?)
-}
-
 /// Puts wraps into the honest relay behind the faults: `(content, created_at)`.
 async fn fill(relay: &MisbehavingRelay, to: &Agent, letters: &[(String, u64)]) -> Result<()> {
     let (from, to) = (fixture::keys(9)?, PublicKey::from_hex(&to.pubkey)?);
     let mut client = RawClient::connect(relay.honest().url()).await?;
     for (content, created_at) in letters {
-        let (taken, said) = client.publish_ok(&wrap(&from, &to, content, *created_at)?).await?;
+        let (taken, said) = client.publish_ok(&fixture::wrap(&from, &to, content, *created_at)?).await?;
         ensure!(taken, "{said}");
     }
     Ok(())
