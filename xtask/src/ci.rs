@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    deps, docs, fuzz, interop,
+    deps, docs, fuzz, interop, release,
     run::{cargo, command, read, root, say, succeed, target_dir},
     tidy,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 type Stage = (&'static str, fn() -> Result<()>);
 
 /// Cheap ones first: a slip in the formatting should not cost twenty minutes.
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
     ("deps", deps::run),
     ("tidy", tidy::run),
@@ -41,6 +41,7 @@ const STAGES: [Stage; 11] = [
     ("docs", docs::run),
     ("fuzz", || fuzz::run(&fuzz::Options::short())),
     ("demo", demo),
+    ("release", || release::run(&release::Options::of(tested_binary()?))),
     ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?))),
 ];
 

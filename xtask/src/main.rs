@@ -6,6 +6,7 @@ mod docs;
 mod example;
 mod fuzz;
 mod interop;
+mod release;
 mod run;
 mod tidy;
 
@@ -33,6 +34,8 @@ enum Task {
     Docs,
     /// Foreign clients over a foreign relay against the real daemon
     Interop(interop::Options),
+    /// The files of a release for this platform: archive, components, checksums
+    Release(release::Options),
     /// The fuzz targets: builds each with libFuzzer and searches for a while
     Fuzz(fuzz::Options),
     /// The simulator: many cores, faults and crashes in virtual time, by seed
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Docs => docs::run(),
         Task::Interop(options) => interop::run(&options),
+        Task::Release(options) => release::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Sim(options) => example::run("sim", &options),
         Task::Kills(options) => example::run_with_daemons("kills", &options),
