@@ -11,6 +11,7 @@ pub mod kills;
 pub mod ledger;
 pub mod load;
 pub mod misbehaving;
+pub mod mutation;
 #[cfg(target_os = "linux")]
 pub mod process;
 #[cfg(target_os = "linux")]

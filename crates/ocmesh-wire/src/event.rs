@@ -24,7 +24,7 @@ pub(crate) struct Event {
     pub(crate) kind: u16,
     pub(crate) tags: Tags,
     pub(crate) content: String,
-    #[serde(deserialize_with = "lower_hex")]
+    #[serde(deserialize_with = "signature")]
     sig: Signature,
 }
 
@@ -66,6 +66,22 @@ pub(crate) fn lower_hex<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) 
     let text = Cow::<'de, str>::deserialize(deserializer)?;
     let is_lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     text.parse().ok().filter(|_| is_lower).ok_or_else(|| de::Error::custom("not lower-case hexadecimal of the right length"))
+}
+
+/// A signature as text.
+struct SignatureText(Signature);
+
+impl FromStr for SignatureText {
+    type Err = ();
+
+    /// The library reads 128 digits and ignores what stands behind them; that would be a second spelling too.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text.len() == 128 { text.parse().map(Self).map_err(drop) } else { Err(()) }
+    }
+}
+
+fn signature<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Signature, D::Error> {
+    lower_hex::<D, SignatureText>(deserializer).map(|text| text.0)
 }
 
 /// The sha256 of the serialised event ([NIP-01](https://github.com/nostr-protocol/nips/blob/master/01.md)).

@@ -60,6 +60,10 @@ impl Keys {
         if start.starts_with("ncryptsec1") {
             return Err(KeyError::EncryptedGiven);
         }
+        // The library reads 64 digits and ignores what stands behind them: whoever pastes too much would get a key they did not mean.
+        if !start.starts_with("nsec1") && text.len() != 64 {
+            return Err(KeyError::NotASecretKey);
+        }
         let secret = SecretKey::parse(text).map_err(|_| KeyError::NotASecretKey)?;
         Ok(Self { inner: Box::new(NostrKeys::new(secret)) })
     }

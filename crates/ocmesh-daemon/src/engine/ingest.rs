@@ -193,3 +193,6 @@ fn describe(info: &ocmesh_relay::RelayInfo) -> RelayInfo {
         restricted_writes: says(info.limitation.restricted_writes),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,58 @@ async fn the_document_is_read_once_a_day() {
 }
 
 #[tokio::test]
+async fn no_redirect_is_followed_by_the_upgrade_nor_by_the_document() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = elsewhere.local_addr().unwrap();
+    for code in [301, 302, 303, 307, 308] {
+        let away = format!("HTTP/1.1 {code} X\r\nlocation: ws://{address}/\r\ncontent-length: 0\r\n\r\n");
+        let (url, _requests) = answering(away).await;
+        let mut owner = Owner::start(quick());
+        owner.pool.connect(&url, LOCAL);
+        assert_eq!(owner.down().await, format!("refused with HTTP {code}"));
+
+        let mut relay = Relay::start().await;
+        *relay.document.lock().unwrap() = Some(format!("HTTP/1.1 {code} X\r\nlocation: http://{address}/\r\ncontent-length: 0\r\n\r\n"));
+        let owner = Owner::start(Tuning { ping_every: Duration::from_millis(30), ..quick() });
+        owner.pool.connect(&relay.url, LOCAL);
+        let mut conn = relay.accept().await;
+        tokio::spawn(async move { while conn.next().await.is_some() {} });
+        // A ping's answer comes after the document was asked for.
+        owner.status_until(|status| status.latency_ms.is_some()).await;
+        assert_eq!(relay.documents_asked.load(Ordering::Relaxed), 1, "{code}");
+    }
+    // Whoever had followed one would be waiting here.
+    let followed = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
+    assert!(followed.is_err(), "{followed:?}");
+}
+
+#[tokio::test]
+async fn a_document_has_at_most_64_kib() {
+    let sized = |bytes: usize| {
+        let frame = "{\"name\":\"N\",\"software\":\"\"}".len();
+        document(&format!("{{\"name\":\"N\",\"software\":\"{}\"}}", "x".repeat(bytes - frame)))
+    };
+    let mut relay = Relay::start().await;
+    *relay.document.lock().unwrap() = sized(64 << 10);
+    let mut owner = Owner::start(quick());
+    owner.pool.connect(&relay.url, LOCAL);
+    let _conn = relay.accept().await;
+    assert_eq!(described(&mut owner).await.name.as_deref(), Some("N"));
+
+    let mut relay = Relay::start().await;
+    *relay.document.lock().unwrap() = sized((64 << 10) + 1);
+    let mut owner = Owner::start(Tuning { ping_every: Duration::from_millis(30), ..quick() });
+    owner.pool.connect(&relay.url, LOCAL);
+    let mut conn = relay.accept().await;
+    // Several pings take longer than reading it would.
+    for _ in 0..5 {
+        while !matches!(conn.socket.next().await, Some(Ok(Message::Ping(_)))) {}
+    }
+    assert_eq!(relay.documents_asked.load(Ordering::Relaxed), 1);
+    assert!(!std::iter::from_fn(|| owner.events.try_recv().ok()).any(|event| matches!(event, PoolEvent::Described { .. })));
+}
+
+#[tokio::test]
 async fn bad_documents_cost_nothing() {
     let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(1 << 20));
     let endless = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4000\r\n".to_owned();

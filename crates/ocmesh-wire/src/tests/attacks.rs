@@ -134,6 +134,19 @@ fn an_event_has_one_spelling() {
         assert_ne!(upper, good);
         assert_eq!(refused(&bob(), &upper), OpenError::NotAnEvent, "{field}");
     }
+    for field in ["id", "pubkey", "sig"] {
+        let text = event[field].as_str().unwrap();
+        for other in [
+            format!("{text}0"),
+            format!("{text}00"),
+            format!("{text}{text}"),
+            format!("{text} "),
+            text.get(1..).unwrap().to_owned(),
+            text.get(2..).unwrap().to_owned(),
+        ] {
+            assert_eq!(refused(&bob(), &good.replace(text, &other)), OpenError::NotAnEvent, "{field}: {other}");
+        }
+    }
     let npub = crate::npub(&alice().public());
     assert_eq!(refused(&bob(), &good.replace(&alice().public().to_hex(), &npub)), OpenError::NotAnEvent);
     let twice = good.replacen('{', "{\"content\":\"other\",", 1);

@@ -75,6 +75,9 @@ fn a_secret_key_is_read_and_kept_out_of_sight() {
         (&NSEC.replace("vl029", "vl02a"), KeyError::NotASecretKey),
         ("", KeyError::NotASecretKey),
         (&"0".repeat(64), KeyError::NotASecretKey),
+        (&format!("{NSEC_HEX}0"), KeyError::NotASecretKey),
+        (&format!("{NSEC_HEX}{NSEC_HEX}"), KeyError::NotASecretKey),
+        (NSEC_HEX.get(..63).unwrap(), KeyError::NotASecretKey),
     ] {
         assert_eq!(Keys::parse_secret(text).unwrap_err(), error);
     }
