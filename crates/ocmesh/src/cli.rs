@@ -117,6 +117,8 @@ pub(crate) enum Command {
     /// Check everything and say what to do about what is wrong.
     #[command(after_help = "Works with the daemon stopped, too. Exit code 1: something failed.")]
     Doctor,
+    /// Say what protects what on this machine, and against whom not.
+    Security,
     /// Show the log.
     Logs(LogsArgs),
     /// Serve the mesh's tools to an agent program over MCP, on standard input and output.

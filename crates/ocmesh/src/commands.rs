@@ -17,6 +17,7 @@ mod peers;
 mod read;
 mod relay;
 mod relays;
+mod security;
 mod send;
 mod service;
 mod status;
@@ -87,6 +88,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Config { command }) => config::run(ui, &place, command),
         Some(Command::Token { command }) => token::run(ui, &place, &command),
         Some(Command::Doctor) => doctor::run(ui, &place),
+        Some(Command::Security) => security::run(ui, &place),
         Some(Command::Logs(args)) => logs::run(ui, &place, &args),
         Some(Command::Mcp) => block_on(mcp::run(&place)),
         Some(Command::Connect(args)) => block_on(connect::run(ui, &place, args)),

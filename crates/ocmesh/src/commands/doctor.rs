@@ -1,6 +1,6 @@
 //! `ocmesh doctor`: checks everything, changes nothing, and says what to do about what is wrong. Works with the daemon stopped.
 
-mod files;
+pub(super) mod files;
 mod running;
 
 use ocmesh_daemon::{config::Config, start_error::StartError};
@@ -23,11 +23,11 @@ enum Verdict {
 
 /// One line of the report.
 #[derive(Debug)]
-struct Finding {
+pub(super) struct Finding {
     check: &'static str,
     verdict: Verdict,
-    detail: String,
-    hint: Option<String>,
+    pub(super) detail: String,
+    pub(super) hint: Option<String>,
 }
 
 impl Finding {

@@ -16,6 +16,7 @@ mod locked;
 mod mcp;
 mod moved;
 mod offline;
+mod security;
 mod service;
 mod skill;
 mod start;

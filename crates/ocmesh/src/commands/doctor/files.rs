@@ -22,7 +22,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(10 * 60);
 /// No ocmesh of this version ran before 2026: an earlier date is a clock that lost its battery. Seconds since 1970.
 const EPOCH_SECONDS_MIN: u64 = 1_767_225_600;
 
-pub(super) fn home(place: &Place) -> Finding {
+pub(in crate::commands) fn home(place: &Place) -> Finding {
     let path = place.home.path();
     let shown = path.display();
     match fs::metadata(path) {
@@ -53,7 +53,7 @@ fn writable(home: &Path) -> std::io::Result<()> {
 }
 
 /// Files that hold secrets must be ours alone.
-pub(super) fn modes(place: &Place) -> Vec<Finding> {
+pub(in crate::commands) fn modes(place: &Place) -> Vec<Finding> {
     let home = &place.home;
     let files = [home.database(), home.database_key(), home.identity_backup(), home.token(), home.tokens(), home.config()];
     let open = |path: &PathBuf| fs::symlink_metadata(path).ok().and_then(|facts| open_to_others(&facts)).map(|mode| (path.clone(), mode));
