@@ -17,11 +17,11 @@ pub fn words(log: &DamagedLog) -> String {
     let what = match (log.certain, log.writes) {
         (true, 0) => format!("the end of the database's log was damaged; what was stored between {from} and {until} is lost"),
         (true, writes) => {
-            format!("the database's log was damaged; {writes} writes behind the damage, made between {from} and {until}, are lost")
+            format!("the database's log was damaged; some {writes} writes behind the damage, made between {from} and {until}, are lost")
         }
         (false, _) => format!(
             "the last write to the database, at {until}, was not whole; a power cut does that and loses nothing, but if it was damage, that \
-             write is lost"
+             write and the one before may be lost"
         ),
     };
     let kept = log.kept.display();
@@ -47,7 +47,9 @@ mod tests {
             until: At(1_790_000_060_500),
         };
         let said = words(&log);
-        assert!(said.contains("7 writes behind the damage, made between 2026-09-21T14:13:20.000Z and 2026-09-21T14:14:20.500Z, are lost"));
+        assert!(
+            said.contains("some 7 writes behind the damage, made between 2026-09-21T14:13:20.000Z and 2026-09-21T14:14:20.500Z, are lost")
+        );
         assert!(said.contains("is kept in /h/ocmesh.db.damaged-log-1"));
         assert!(words(&DamagedLog { writes: 0, ..log.clone() }).contains("is lost"));
         assert!(words(&DamagedLog { certain: false, writes: 1, ..log }).contains("a power cut does that and loses nothing"));

@@ -2,6 +2,7 @@
 //! get past an error.
 
 mod backup;
+mod copy;
 mod database_key;
 mod friendly_name;
 mod restore;
@@ -13,6 +14,7 @@ use ocmesh_store::{IdentityError, OpenError, ReadError, Store};
 use ocmesh_wire::Keys;
 
 pub use backup::BackupProblem;
+pub use copy::{CopyHomeError, copy_home};
 pub use database_key::{DatabaseKeyError, KeyPlace};
 pub use friendly_name::friendly_name;
 pub use restore::{RestoreError, Restored, read_sealed_copy, restore_from_backup};

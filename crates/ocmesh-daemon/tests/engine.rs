@@ -3,7 +3,14 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use ocmesh_daemon::{
     clock::Clock,
@@ -11,8 +18,8 @@ use ocmesh_daemon::{
     shutdown::StopToken,
 };
 use ocmesh_localrelay::{LocalRelay, RelayOptions};
-use ocmesh_proto::{HistoryEntry, MessageId, Policy, PubKey, Refusal, RelayUrl, Trust};
-use ocmesh_store::{MessageQuery, PeerQuery, Reader, Store, StoreKey};
+use ocmesh_proto::{HistoryEntry, MessageId, Notice, Policy, PubKey, Refusal, RelayUrl, Trust, time::HOUR};
+use ocmesh_store::{MessageQuery, PeerQuery, PruneLimits, Reader, Store, StoreKey};
 use ocmesh_testkit::wait;
 use ocmesh_wire::Keys;
 use tempfile::TempDir;
@@ -46,6 +53,10 @@ impl Agent {
     }
 
     fn start(&mut self, relay: &str) {
+        self.start_by(relay, Clock::system());
+    }
+
+    fn start_by(&mut self, relay: &str, clock: Clock) {
         let store = Store::open(&self.path(), &self.key).unwrap();
         let reader = store.reader();
         let stop = StopToken::new();
@@ -54,7 +65,7 @@ impl Agent {
             keys: Arc::new(Keys::from_secret_bytes(&self.secret).unwrap()),
             store,
             policy,
-            clock: Clock::system(),
+            clock,
             stop: stop.clone(),
             version: "0.0.0-test",
         };
@@ -214,4 +225,38 @@ async fn questions_that_cannot_be_answered_say_why_and_change_nothing() {
     wait::until("the message", LIMIT, async || (bob.inbox().len() == 1).then_some(())).await.unwrap();
     ada.stop().await;
     bob.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_old_rows_is_forgotten_in_seconds_not_hours() {
+    const LEFT_BEHIND: u64 = 2_600;
+    let relay = relay().await;
+    let mut agent = Agent::new("ada", relay.url());
+    agent.stop().await;
+    let mut store = Store::open(&agent.path(), &agent.key).unwrap();
+    let (first, limits) = (store.reader().newest_notice_seq().unwrap(), PruneLimits::default());
+    store.begin().unwrap();
+    for _ in 0..limits.notices_max + LEFT_BEHIND {
+        store.add_notice(Clock::system().now(), &Notice::OwnChanged).unwrap();
+    }
+    store.commit().unwrap();
+    store.close().unwrap();
+    // Nothing is forgotten before the time is sure, as it is after an hour that nobody contradicts.
+    let slept = Arc::new(AtomicU64::new(0));
+    let (system, wall, steady) = (Clock::system(), Arc::clone(&slept), Arc::clone(&slept));
+    let (told, ran) = (system.clone(), system);
+    agent.start_by(
+        relay.url(),
+        Clock::of(move || told.now().plus(wall.load(Ordering::Relaxed)), move || ran.steady_ms() + steady.load(Ordering::Relaxed)),
+    );
+    slept.store(2 * HOUR, Ordering::Relaxed);
+    // Wakes the mesh, which sleeps for a minute at most.
+    agent.mesh().ask(Ask::MarkAllRead).await.unwrap();
+    wait::until("the oldest notices to be forgotten", LIMIT, async || {
+        let oldest = agent.reader().notices_since(0, 1).unwrap();
+        (oldest[0].seq > first + LEFT_BEHIND).then_some(())
+    })
+    .await
+    .unwrap();
+    agent.stop().await;
 }

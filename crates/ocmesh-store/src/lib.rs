@@ -7,6 +7,7 @@
 //! [`Store::commit`]. When `commit` has returned, the step survives a crash or a power cut.
 
 mod apply;
+mod copy;
 mod cursor;
 mod error;
 mod facts;
@@ -27,10 +28,13 @@ mod store;
 mod tests;
 mod wal;
 
+pub use copy::copy;
 pub use cursor::{Cursor, CursorError, Page};
 pub use error::{IdentityError, OpenError, ReadError, WriteError};
 pub use key::{KeyError, StoreKey};
 pub use prune::{PruneLimits, PruneReport};
-pub use reader::{Counts, GapCounts, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, StoredNotice};
+pub use reader::{
+    Counts, GapCounts, MessageAndHistory, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, StoredNotice,
+};
 pub use store::Store;
 pub use wal::DamagedLog;

@@ -199,6 +199,12 @@ fn fill(unborn: &Path, key: &StoreKey, migrations: &[Migration]) -> Result<(), O
     fs::File::open(unborn).and_then(|file| file.sync_all()).map_err(unwritable)
 }
 
+/// A keyed connection to a new, empty and private file.
+pub(crate) fn unborn(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+    new_private_file(path).map_err(unwritable)?;
+    connect(path, key, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE_KIB)
+}
+
 /// Creates a file that must not exist yet; a symbolic link in its place is an error too (`O_EXCL`).
 pub(crate) fn new_private_file(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();

@@ -22,7 +22,7 @@ use crate::{DamagedLog, OpenError, ReadError, StoreKey, open, sound};
 
 pub use counts::{Counts, OutboxCounts};
 pub use gaps::GapCounts;
-pub use messages::{MessageQuery, MessageRow};
+pub use messages::{MessageAndHistory, MessageQuery, MessageRow};
 pub use notices::StoredNotice;
 pub use outbox::OutboxRow;
 pub use peers::PeerQuery;

@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod atomic;
+mod copy;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -18,7 +19,10 @@ mod prune;
 mod round_trip;
 mod tools;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use ocmesh_proto::{
     At, Change, Direction, EventId, Form, Hop, HopState, MessageId, MessageRecord, Parcel, ParcelClass, PeerRecord, PeerSource, PubKey,
@@ -142,6 +146,32 @@ pub(crate) fn sealed(message: u64, event: u64) -> Change {
 
 pub(crate) fn rumor(message: u64) -> Change {
     Change::PutRumor { message: id(message), json: format!("{{\"rumor\":{message}}}").into() }
+}
+
+/// Runs `look` with 0, 1, 2 and so on, while another thread calls `writes` so, until there were `count` writes and ten looks.
+pub(crate) fn while_writing(count: u64, mut writes: impl FnMut(u64) + Send, mut look: impl FnMut(u64)) {
+    /// Ends the writing also when a look panics.
+    struct Ended<'a>(&'a AtomicBool);
+    impl Drop for Ended<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let (ended, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let over = Ended(&ended);
+        let writer = scope.spawn(|| {
+            for n in (0..).take_while(|_| !ended.load(Ordering::Relaxed)) {
+                writes(n);
+                written.store(n, Ordering::Relaxed);
+            }
+        });
+        for n in (0..).take_while(|n| *n < 10 || written.load(Ordering::Relaxed) < count) {
+            look(n);
+            assert!(!writer.is_finished(), "the writer failed");
+        }
+        drop(over);
+    });
 }
 
 /// Writes changes in one committed transaction at [`NOW`].

@@ -34,7 +34,7 @@ pub(crate) struct Broken {
     /// Something that was finished and synced is gone. Otherwise it may as well be what a power cut leaves of the one transaction that
     /// was being written, and nobody was told that it is kept.
     pub(crate) certain: bool,
-    /// Finished transactions that stand behind the break, as far as they can be seen.
+    /// Finished transactions that stand behind the break, as far as they can be seen: one too many where damage looks like an end.
     pub(crate) behind: u64,
     /// Some of what stands behind the break was folded into the database already: it is of no single moment any more.
     pub(crate) mixed: bool,
@@ -71,7 +71,7 @@ fn look_once(path: &Path) -> io::Result<Option<(Broken, u64)>> {
     let seen = survey(&mut log, start.as_ref(), salts)?;
     let acknowledged = index.is_some_and(|index| index.frames(salts).is_some_and(|frames| frames > seen.good));
     // Each transaction is synced before the next one begins, so that a power cut tears the last one alone. The header is synced by itself.
-    let certain = acknowledged || seen.behind > 1 || (start.is_none() && seen.behind > 0);
+    let certain = acknowledged || seen.is_followed || (start.is_none() && seen.behind > 0);
     if !certain && seen.behind == 0 {
         return Ok(None);
     }
@@ -115,25 +115,29 @@ fn salts_of_frames(log: &mut BufReader<File>) -> io::Result<Option<Salts>> {
 struct Survey {
     /// Frames up to the last one that finishes a transaction, all good: what SQLite recovers.
     good: u64,
-    /// Frames behind the first one that is not good which finish a transaction.
+    /// Frames behind the first one that is not good which finish a transaction, or seem to.
     behind: u64,
+    /// One of them is whole, and others were written behind it.
+    is_followed: bool,
 }
 
 fn survey(log: &mut BufReader<File>, start: Option<&Start>, salts: Salts) -> io::Result<Survey> {
     let mut seen = Survey::default();
-    let mut sum = start.map(|start| start.sum);
+    let mut before = start.map(|start| start.sum);
+    let (mut is_sound, mut finished) = (true, false);
     each_frame(log, |frame| {
         let is_ours = frame.salts() == Some(salts);
-        sum = match (sum, start) {
-            (Some(sum), Some(start)) if is_ours => frame.follows(sum, start.big_endian),
-            _ => None,
-        };
-        if is_ours && frame.finishes() {
-            match sum {
-                Some(_) => seen.good = frame.number,
-                None => seen.behind = seen.behind.saturating_add(1),
-            }
+        // By what the frame before says of itself, so that what is whole is known as such behind a break too.
+        let is_whole = is_ours && start.zip(before).is_some_and(|(start, before)| frame.follows(before, start.big_endian));
+        is_sound = is_sound && is_whole;
+        if is_sound && frame.finishes() {
+            seen.good = frame.number;
+        } else if !is_sound && is_ours {
+            seen.is_followed |= finished;
+            finished = is_whole && frame.finishes();
+            seen.behind = seen.behind.saturating_add(u64::from(frame.finishes()));
         }
+        before = frame.sum();
         Ok(())
     })?;
     Ok(seen)
@@ -178,10 +182,14 @@ impl Frame<'_> {
         self.bytes.get(FRAME_HEADER..)
     }
 
-    /// The checksum behind this frame, if it is good and comes after one with the checksum `before`.
-    fn follows(&self, before: Sum, big_endian: bool) -> Option<Sum> {
-        let sum = before.over(self.bytes.get(..8)?, big_endian).over(self.content()?, big_endian);
-        (self.page() > 0 && Sum::stored(self.bytes, 16)? == sum).then_some(sum)
+    fn sum(&self) -> Option<Sum> {
+        Sum::stored(self.bytes, 16)
+    }
+
+    /// Whether it is good, behind one with the checksum `before`.
+    fn follows(&self, before: Sum, big_endian: bool) -> bool {
+        let [Some(head), Some(content)] = [self.bytes.get(..8), self.content()] else { return false };
+        self.page() > 0 && self.sum() == Some(before.over(head, big_endian).over(content, big_endian))
     }
 }
 

@@ -100,6 +100,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: IdentityCommand,
     },
+    /// Copy the whole home (identity, contacts, messages, unsent mail) into a new directory, also while the daemon runs.
+    #[command(after_help = "Example:\n  ocmesh backup /media/stick/ocmesh-2026-11-25\n\n\
+        The copy is a home of its own, checked to the last page: OCMESH_HOME=<DIRECTORY> ocmesh daemon. It holds the key, so keep it as you \
+        keep the key. Tokens and logs stay here. Never run both: what one was told, the other does not know.")]
+    Backup {
+        /// Where to; must not exist yet.
+        directory: PathBuf,
+    },
     /// Show or check the configuration.
     Config {
         #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! Every command, one file each, and what they share: where the home is, and the way to the daemon.
 
+mod backup;
 mod completions;
 mod config;
 mod connect;
@@ -87,6 +88,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Identity { command }) => identity::change(ui, &place, command),
         Some(Command::Config { command }) => config::run(ui, &place, command),
         Some(Command::Token { command }) => token::run(ui, &place, &command),
+        Some(Command::Backup { directory }) => backup::run(ui, &place, &directory),
         Some(Command::Doctor) => doctor::run(ui, &place),
         Some(Command::Security) => security::run(ui, &place),
         Some(Command::Logs(args)) => logs::run(ui, &place, &args),

@@ -109,11 +109,8 @@ const fn is_about_messages(notice: &Notice) -> bool {
     responses((status = 200, description = "the message", body = MessageDetail)))]
 pub(super) async fn get_message(State(api): State<Arc<Api>>, PathPart(id): PathPart, _: NoQuery) -> Result<Json<MessageDetail>, Fault> {
     let id = key::message_id(&id)?;
-    let found = store::read(&api, move |reader| {
-        let Some(row) = reader.message(&id)? else { return Ok(None) };
-        Ok(Some((row, reader.history(&id)?)))
-    });
-    let (row, history) = found.await?.ok_or_else(|| no_message(id))?;
+    let found = store::read(&api, move |reader| reader.message_and_history(&id)).await?;
+    let (row, history) = found.ok_or_else(|| no_message(id))?;
     let (route_reason, route) = route::so_far(&history);
     let history = history.into_iter().map(|(at, entry)| row::history(at, entry)).collect();
     Ok(Json(MessageDetail { message: row::message(row, &own(&api)), history, route_reason, route }))

@@ -1,7 +1,7 @@
 //! Pages of messages. Each way of listing has its index, named here, so that a page at any depth costs the same.
 
 use ocmesh_proto::{At, Direction, Form, HistoryEntry, MessageId, MessageRecord, PubKey, ReceiptsSent, Trust};
-use rusqlite::{OptionalExtension, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter, types::Value};
 
 use super::{Reader, limit_and_one, rows};
 use crate::{
@@ -52,6 +52,9 @@ pub struct MessageRow {
     pub missing_before: u64,
 }
 
+/// A message, and its delivery history, oldest first.
+pub type MessageAndHistory = (MessageRow, Vec<(At, HistoryEntry)>);
+
 const COLUMNS: &str = "m.seq, m.id, m.direction, m.peer, m.content, m.kind, m.form, m.written_at, m.stored_at, m.read_at, m.thread, \
     m.reply_to, m.subject, m.chain_id, m.chain_hops, m.state, m.status, m.idempotency_key, m.held, m.receipt_delivered, m.receipt_read, \
     m.line, m.number, m.previous, coalesce(p.petname, p.name), p.trust, coalesce(g.last - g.first + 1, 0)";
@@ -81,8 +84,20 @@ impl Reader {
     /// # Errors
     /// See [`ReadError`].
     pub fn message(&self, id: &MessageId) -> Result<Option<MessageRow>, ReadError> {
-        let sql = format!("SELECT {COLUMNS} FROM messages AS m {JOINS} WHERE m.id = ?1");
-        self.with(|db| db.prepare_cached(&sql)?.query_row([id.as_bytes()], |row| Ok(message(row))).optional()?.transpose())
+        self.with(|db| one(db, id))
+    }
+
+    /// One message with its delivery history, both of the same moment.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn message_and_history(&self, id: &MessageId) -> Result<Option<MessageAndHistory>, ReadError> {
+        self.with(|db| {
+            // Ends with the block; there is nothing to commit.
+            let moment = db.unchecked_transaction()?;
+            let Some(message) = one(&moment, id)? else { return Ok(None) };
+            Ok(Some((message, history(&moment, id)?)))
+        })
     }
 
     /// The delivery history of a message, oldest first.
@@ -90,14 +105,21 @@ impl Reader {
     /// # Errors
     /// See [`ReadError`].
     pub fn history(&self, id: &MessageId) -> Result<Vec<(At, HistoryEntry)>, ReadError> {
-        let sql = "SELECT at, entry FROM history WHERE seq = (SELECT seq FROM messages WHERE id = ?1) ORDER BY id";
-        self.with(|db| {
-            rows(&mut db.prepare_cached(sql)?, [id.as_bytes()], |row| {
-                let mut fields = Fields::new(row);
-                Ok((fields.at("history time")?, fields.json("history entry")?))
-            })
-        })
+        self.with(|db| history(db, id))
     }
+}
+
+fn one(db: &Connection, id: &MessageId) -> Result<Option<MessageRow>, ReadError> {
+    let sql = format!("SELECT {COLUMNS} FROM messages AS m {JOINS} WHERE m.id = ?1");
+    db.prepare_cached(&sql)?.query_row([id.as_bytes()], |row| Ok(message(row))).optional()?.transpose()
+}
+
+fn history(db: &Connection, id: &MessageId) -> Result<Vec<(At, HistoryEntry)>, ReadError> {
+    let sql = "SELECT at, entry FROM history WHERE seq = (SELECT seq FROM messages WHERE id = ?1) ORDER BY id";
+    rows(&mut db.prepare_cached(sql)?, [id.as_bytes()], |row| {
+        let mut fields = Fields::new(row);
+        Ok((fields.at("history time")?, fields.json("history entry")?))
+    })
 }
 
 /// The statement of a page, its parameters, and how many rows it may show.

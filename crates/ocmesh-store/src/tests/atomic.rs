@@ -49,6 +49,26 @@ fn a_copy_of_the_files_taken_at_any_commit_holds_exactly_that_commit() {
     }
 }
 
+#[test]
+fn a_message_and_its_history_are_of_one_moment() {
+    use ocmesh_proto::HistoryEntry;
+    let home = Home::new();
+    let mut store = home.open();
+    let reader = store.reader();
+    // So long that reading it takes longer than writing a line of its history.
+    write(&mut store, &[add(MessageRecord { content: "x".repeat(1_000_000), ..outbound(1, 1, NOW) })]);
+    let writes = move |n: u64| {
+        // Each line of the history goes with another status.
+        let status = if n.is_multiple_of(2) { Status::Relayed { at: NOW, accepted: 1, of: 1 } } else { Status::Queued };
+        let entry = HistoryEntry::Sent { relay: relay(1) };
+        write(&mut store, &[set_status(id(1), status), Change::AddHistory { id: id(1), at: NOW, entry }]);
+    };
+    while_writing(60, writes, |look| {
+        let (message, history) = reader.message_and_history(&id(1)).unwrap().unwrap();
+        assert_eq!(message.record.status == Status::Queued, history.len().is_multiple_of(2), "look {look}: {} lines", history.len());
+    });
+}
+
 #[cfg(unix)]
 fn make_private(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;

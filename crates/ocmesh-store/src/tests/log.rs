@@ -92,19 +92,11 @@ fn what_was_rolled_back_is_not_missed() {
 fn a_log_that_grows_while_it_is_looked_at_is_sound() {
     let home = Home::new();
     let mut store = home.open();
-    std::thread::scope(|scope| {
-        let writes = scope.spawn(move || {
-            for n in 0..400 {
-                write(&mut store, &[add(MessageRecord { content: "x".repeat(6_000), ..inbound(n, 1, NOW) })]);
-            }
-        });
-        let mut looks = 0_u32;
-        while !writes.is_finished() {
-            assert_eq!(crate::wal::look(&home.path()).unwrap(), None);
-            looks += 1;
-        }
-        assert!(looks > 10, "only {looks} looks");
-    });
+    while_writing(
+        300,
+        move |n| write(&mut store, &[add(MessageRecord { content: "x".repeat(6_000), ..inbound(n, 1, NOW) })]),
+        |look| assert_eq!(crate::wal::look(&home.path()).unwrap(), None, "look {look}"),
+    );
 }
 
 #[test]

@@ -74,3 +74,34 @@ fn what_is_sealed_goes_with_age_unless_a_parcel_needs_it() {
     assert_eq!([1, 2, 3].map(kept), [false, true, true]);
     assert!(store.reader().message(&id(1)).unwrap().is_some());
 }
+
+#[test]
+#[ignore = "fills a store with a million rows; run with cargo test -p ocmesh-store a_batch_of_a_full -- --ignored --nocapture"]
+fn a_batch_of_a_full_store_holds_the_writer_for_milliseconds() {
+    use std::time::{Duration, Instant};
+    let home = Home::new();
+    let mut store = home.open();
+    for round in 0..200_u64 {
+        store.begin().unwrap();
+        for n in round * 2_500..(round + 1) * 2_500 {
+            let at = NOW.minus(40 * DAY).plus(n);
+            store.apply(&Change::AddSeen { id: id(n), at }, at).unwrap();
+            store.hold(1059, at, &id(n)).unwrap();
+            store.add_notice(at, &Notice::OwnChanged).unwrap();
+        }
+        store.commit().unwrap();
+    }
+    store.checkpoint().unwrap();
+    let mut times: Vec<Duration> = Vec::new();
+    let mut gone = 0;
+    for _ in 0..200 {
+        let began = Instant::now();
+        let report = store.prune(NOW, &PruneLimits::default()).unwrap();
+        times.push(began.elapsed());
+        gone += report.seen + report.held + report.notices;
+    }
+    times.sort();
+    println!("{gone} rows of 1,500,000 in 200 batches: p50 {:?}, p99 {:?}, at most {:?}", times[100], times[197], times[199]);
+    assert_eq!(gone, 200 * 1_500);
+    assert!(times[100] < Duration::from_millis(100), "{:?}", times[100]);
+}

@@ -9,6 +9,7 @@
 )]
 
 mod connect;
+mod copied;
 mod identity;
 mod install;
 mod live;

@@ -188,7 +188,7 @@ fn completions_know_every_command() {
     let user = User::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = user.run(&["completions", shell]).expect(0).stdout;
-        for command in ["service", "outbox", "identity"] {
+        for command in ["service", "outbox", "identity", "backup"] {
             assert!(script.contains(command), "{shell} does not know {command}");
         }
     }

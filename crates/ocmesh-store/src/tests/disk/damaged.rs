@@ -130,7 +130,7 @@ fn look(path: &Path, part: Part, log: &[u8], place: &str, outcome: &mut Outcome)
                     [told] => {
                         outcome.told += 1;
                         outcome.told_for_sure += u64::from(told.certain);
-                        assert!(told.writes <= gone && (told.certain || gone == 1), "{place}: {gone} gone, {told:?}");
+                        assert!(told.writes <= gone + 1 && (told.certain || gone <= 2), "{place}: {gone} gone, {told:?}");
                         assert!(std::fs::read(told.kept.join("ocmesh.db-wal")).unwrap() == log, "{place}: not the log");
                     }
                     more => panic!("{place}: {more:?}"),
@@ -146,10 +146,15 @@ fn look(path: &Path, part: Part, log: &[u8], place: &str, outcome: &mut Outcome)
 }
 
 fn anywhere(trials: u64, seed: u64) {
+    /// One part alone, by its name.
+    const ONLY: &str = "OCMESH_DISK_PART";
     let Crashed { home, database, log, index } = crashed();
     assert!(log.len() > 10 * 4_096, "too little in the log");
     let mut dice = Dice::new(seed);
     for part in [Part::Database, Part::Log, Part::LogAlone] {
+        if std::env::var(ONLY).is_ok_and(|only| only != format!("{part:?}")) {
+            continue;
+        }
         let mut outcome = Outcome::default();
         for number in 0..trials / 2 {
             let (mut database, mut log) = (database.clone(), log.clone());
