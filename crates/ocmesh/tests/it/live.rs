@@ -283,3 +283,19 @@ fn a_demo_that_is_stopped_cleans_up() {
     assert_eq!((ended.status.code(), &error["error"]["code"]), (Some(1), &"interrupted".into()));
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "the demo left something behind");
 }
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_has_one_arena_unless_its_owner_decides_otherwise() {
+    let relay = LocalRelay::start(RelayOptions::default()).await.unwrap();
+    for (given, wanted) in [(None, "MALLOC_ARENA_MAX=1"), (Some("3"), "MALLOC_ARENA_MAX=3")] {
+        let builder = TestDaemon::builder().binary(env!("CARGO_BIN_EXE_ocmesh")).relays(&[relay.url()]);
+        let builder = if let Some(given) = given { builder.env("MALLOC_ARENA_MAX", given) } else { builder };
+        let daemon = builder.start().await.unwrap();
+        match fs::read(format!("/proc/{}/environ", daemon.pid().unwrap())) {
+            Ok(environment) => assert!(environment.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes()), "{wanted}"),
+            // The daemon is closed to everybody but root, ourselves included; continuous integration is root.
+            Err(error) => assert!(std::env::var_os("CI").is_none(), "{error}"),
+        }
+    }
+}
