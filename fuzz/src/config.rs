@@ -83,6 +83,7 @@ fn refused(error: &ConfigError) -> &'static str {
         ConfigError::Unreadable { .. } => "unreadable",
         ConfigError::Syntax { .. } => "no TOML",
         ConfigError::UnknownKey { .. } => "unknown key",
+        ConfigError::NoAddress { .. } => "no address",
         ConfigError::BadValue { .. } => "bad value",
     }
 }

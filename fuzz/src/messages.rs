@@ -1,7 +1,7 @@
 //! Direct messages in all three forms, with real keys around whatever the fuzzer writes, so that it reaches the inside.
 
 use ocmesh_proto::{
-    Body, Envelope, Form, Opened, PubKey, kind,
+    Body, Envelope, Form, InviteState, Opened, PubKey, kind,
     limit::{ASK_NUMBERS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, INBOUND_CONTENT_BYTES_MAX, NAME_CHARS_MAX},
 };
 use ocmesh_wire::{OpenError, event_head, open};
@@ -132,7 +132,8 @@ fn in_bounds(envelope: &Envelope) {
         Body::Missing { numbers, .. } | Body::Gone { numbers, .. } => {
             assert!(!numbers.is_empty() && numbers.len() <= ASK_NUMBERS_MAX, "{} numbers", numbers.len());
         }
-        Body::Ping | Body::Pong | Body::Canary | Body::Delivered(_) | Body::Read(_) => {}
+        Body::JoinRefused { why, .. } => assert!(!matches!(why, InviteState::Open | InviteState::Joined), "{why:?} is no refusal"),
+        Body::Ping | Body::Pong | Body::Canary | Body::Delivered(_) | Body::Read(_) | Body::Join(_) | Body::Joined(_) => {}
     }
 }
 

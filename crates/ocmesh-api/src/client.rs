@@ -18,9 +18,9 @@ use self::{
     encode::{Query, fill},
 };
 use crate::{
-    AddPeerRequest, AddRelayRequest, ApiError, Done, Endpoint, ErrorBody, Identity, IdentityPatch, Marked, Message, MessageDetail,
-    MessagesQuery, OutboxEntry, OutboxQuery, Peer, PeerPatch, PeersQuery, ReadRequest, RelayStatus, Route, SendRequest, Sent, StatusReport,
-    route,
+    AddPeerRequest, AddRelayRequest, ApiError, Done, Endpoint, ErrorBody, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest,
+    Marked, Message, MessageDetail, MessagesQuery, NewInvite, OutboxEntry, OutboxQuery, Peer, PeerPatch, PeersQuery, ReadRequest,
+    RelayStatus, Route, SendRequest, Sent, StatusReport, route,
 };
 
 /// Longest wait for an answer: a send waits for the disk, which may be slow on a busy laptop.
@@ -142,6 +142,38 @@ impl Client {
     /// See [`ClientError`].
     pub async fn forget_peer(&self, pubkey: &str) -> Result<Done, ClientError> {
         self.call(&route::PEER_FORGET, &[pubkey], NOTHING).await
+    }
+
+    /// `GET /invites`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn invites(&self) -> Result<Vec<Invite>, ClientError> {
+        self.call(&route::INVITES, &[], NOTHING).await
+    }
+
+    /// `POST /invites`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn invite(&self, request: &InviteRequest) -> Result<NewInvite, ClientError> {
+        self.call(&route::INVITE_MAKE, &[], Some(request)).await
+    }
+
+    /// `DELETE /invites/{id}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn revoke_invite(&self, id: &str) -> Result<Done, ClientError> {
+        self.call(&route::INVITE_REVOKE, &[id], NOTHING).await
+    }
+
+    /// `POST /join`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn join(&self, request: &JoinRequest) -> Result<Invite, ClientError> {
+        self.call(&route::JOIN, &[], Some(request)).await
     }
 
     /// `GET /messages`; waits as long as `query.wait` says.

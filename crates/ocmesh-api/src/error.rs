@@ -96,6 +96,12 @@ codes! {
     OwnKey = "own_key", 400, "name another agent";
     /// The parent message is not in the store.
     ReplyToUnknown = "reply_to_unknown", 400, "take the id from GET /messages, or leave reply_to out";
+    /// The text is not the code of an invite, or it has a typing mistake.
+    InvalidInvite = "invalid_invite", 400, "copy the whole code, or ask for a new one";
+    /// The code of another version.
+    InviteVersion = "invite_version", 400, "update the older of the two ocmesh";
+    /// Our own invite.
+    OwnInvite = "own_invite", 400, "give the code to somebody else: ocmesh join runs at the other end";
     /// Not the address of a relay.
     InvalidRelay = "invalid_relay", 400, "a relay address looks like wss://relay.example.com";
     /// A token is needed, or it is wrong.
@@ -118,8 +124,16 @@ codes! {
     MessageFinal = "message_final", 409, "GET /messages/{id} shows where it stands";
     /// The relay is already there.
     RelayKnown = "relay_known", 409, "GET /relays lists them";
+    /// Somebody else used the invite.
+    InviteUsed = "invite_used", 409, "an invite serves one; ask for a new one";
+    /// Too many open invites.
+    InvitesFull = "invites_full", 409, "revoke one (ocmesh invite list, ocmesh invite revoke), or wait until one expires";
     /// Too many relays.
     RelaysFull = "relays_full", 409, "remove a relay first";
+    /// The invite's time is over.
+    InviteExpired = "invite_expired", 410, "ask for a new one";
+    /// The inviter took the invite back.
+    InviteRevoked = "invite_revoked", 410, "ask for a new one";
     /// The text is too long.
     ContentTooLong = "content_too_long", 413, "split it into several messages, or send a link";
     /// The body is too large.

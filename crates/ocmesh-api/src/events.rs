@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Health, Message};
+use crate::{Health, Invite, Message};
 
 /// Something that happened. In the stream the variant is the event's name and its fields are the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -26,12 +26,14 @@ pub enum Event {
     GapLost(GapEvent),
     /// A message names another one before it than the one we have, or uses a number twice. It was delivered all the same.
     ChainBroken(GapEvent),
+    /// An invite stands elsewhere now.
+    Invite(Box<Invite>),
     /// Our own profile or health changed.
     Status(StatusEvent),
 }
 
 impl Event {
-    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken status`.
+    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken invite status`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -43,6 +45,7 @@ impl Event {
             Self::GapHealed(_) => "gap_healed",
             Self::GapLost(_) => "gap_lost",
             Self::ChainBroken(_) => "chain_broken",
+            Self::Invite(_) => "invite",
             Self::Status(_) => "status",
         }
     }
@@ -58,6 +61,7 @@ impl Event {
             Self::Receipt(data) => serde_json::to_string(data),
             Self::Relay(data) => serde_json::to_string(data),
             Self::Gap(data) | Self::GapHealed(data) | Self::GapLost(data) | Self::ChainBroken(data) => serde_json::to_string(data),
+            Self::Invite(data) => serde_json::to_string(data),
             Self::Status(data) => serde_json::to_string(data),
         }
     }
@@ -76,6 +80,7 @@ impl Event {
             "gap_healed" => Self::GapHealed(serde_json::from_str(data)?),
             "gap_lost" => Self::GapLost(serde_json::from_str(data)?),
             "chain_broken" => Self::ChainBroken(serde_json::from_str(data)?),
+            "invite" => Self::Invite(serde_json::from_str(data)?),
             "status" => Self::Status(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))

@@ -110,6 +110,10 @@ routes! {
     PEER: Get "/peers/{pubkey}" Read, None => One("Peer"), "One agent.";
     PEER_CHANGE: Patch "/peers/{pubkey}" Admin, Some("PeerPatch") => One("Peer"), "Set trust or petname of an agent.";
     PEER_FORGET: Delete "/peers/{pubkey}" Admin, None => One("Done"), "Forget an agent; its messages stay.";
+    INVITES: Get "/invites" Read, None => List("Invite"), "Invites we made or were given, without their codes.";
+    INVITE_MAKE: Post "/invites" Admin, Some("InviteRequest") => One("NewInvite"), "Make an invite; its code is told this once.";
+    INVITE_REVOKE: Delete "/invites/{id}" Admin, None => One("Done"), "Take an open invite back.";
+    JOIN: Post "/join" Admin, Some("JoinRequest") => One("Invite"), "Join by an invite's code; confirmed once the inviter answers.";
     MESSAGES: Get "/messages" Read, None => List("Message"), "Received messages; with wait, as soon as there is one.";
     MESSAGES_READ: Post "/messages/read" Send, Some("ReadRequest") => One("Marked"), "Acknowledge messages; sends the read receipts.";
     MESSAGE: Get "/messages/{id}" Read, None => One("MessageDetail"), "One message with its delivery history.";

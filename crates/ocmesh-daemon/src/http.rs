@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod health;
 mod identity;
+mod invites;
 mod key;
 mod listen;
 mod messages;
@@ -111,6 +112,9 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(status::get_status))
         .routes(routes!(peers::list_peers, peers::add_peer))
         .routes(routes!(peers::get_peer, peers::change_peer, peers::forget_peer))
+        .routes(routes!(invites::list_invites, invites::make_invite))
+        .routes(routes!(invites::revoke_invite))
+        .routes(routes!(invites::join))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::mark_messages_read))
         .routes(routes!(messages::get_message))

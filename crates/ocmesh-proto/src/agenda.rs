@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Resend,
     /// A gap may be shown, asked for or given up.
     Gaps,
+    /// An invite may be over.
+    Invites,
     /// Something in the outbox may go to this relay.
     Pump(RelayUrl),
     /// A message to ourselves through this relay is due to leave, or to be back.

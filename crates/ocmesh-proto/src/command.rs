@@ -45,6 +45,9 @@ impl Mesh {
             Command::SetTrust { peer, trust } => self.set_trust(peer, trust),
             Command::SetPetname { peer, petname } => self.set_petname(peer, petname.as_deref()),
             Command::ForgetPeer { peer } => self.forget_peer(peer),
+            Command::Invite { id, secret, life_ms, petname } => self.invite(id, secret, life_ms, petname.as_deref()),
+            Command::Join(request) => self.join(*request),
+            Command::RevokeInvite { id } => self.revoke_invite(id),
             Command::CancelMessage { id } => self.cancel(id),
             Command::RetryMessage { id, stored } => self.retry(id, stored).map(|()| Answer::Done),
             Command::AddRelay { relay } => self.add_relay(relay),
@@ -169,7 +172,7 @@ impl Mesh {
     }
 
     /// Writing to a stranger accepts it: its messages may have receipts now.
-    fn accept(&mut self, peer: &PubKey) {
+    pub(crate) fn accept(&mut self, peer: &PubKey) {
         let edited = self.directory.edit(peer, self.now, |record| {
             let stranger = record.trust == Trust::Unknown;
             if stranger {

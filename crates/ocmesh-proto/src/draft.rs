@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{At, Chain, EventId, Form, LineId, MessageId, PeerStatus, Place, PubKey, RelayUrl};
+use crate::{
+    At, Chain, EventId, Form, InviteId, InviteState, JoinFrame, JoinedFrame, LineId, MessageId, PeerStatus, Place, PubKey, RelayUrl,
+};
 
 /// Something to sign or to seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,17 @@ pub enum DraftBody {
         line: LineId,
         /// Which.
         numbers: Vec<u64>,
+    },
+    /// We have a code of the recipient.
+    Join(JoinFrame),
+    /// The recipient has a code of ours, and we know each other now.
+    Joined(JoinedFrame),
+    /// The recipient has a code of ours that is of no use.
+    JoinRefused {
+        /// Which invite.
+        invite: InviteId,
+        /// `Expired`, `Revoked` or `Used`.
+        why: InviteState,
     },
     /// These messages of ours, which the recipient asked for, will not come.
     Gone {

@@ -1,7 +1,7 @@
 //! What a verified, opened event means to the mesh. Only `ocmesh-wire::open` makes these: holding one is proof that id, signature and
 //! decryption were good. The words inside are still a stranger's.
 
-use crate::{At, EventId, Form, LineId, MessageId, Place, PubKey, RelayUrl};
+use crate::{At, EventId, Form, InviteId, InviteState, JoinFrame, JoinedFrame, LineId, MessageId, Place, PubKey, RelayUrl};
 
 /// An event that passed every check, as a mesh value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +158,17 @@ pub enum Body {
         line: LineId,
         /// Which, at most [`crate::limit::ASK_NUMBERS_MAX`].
         numbers: Vec<u64>,
+    },
+    /// Somebody has a code of ours.
+    Join(JoinFrame),
+    /// The inviter whose code we have answers.
+    Joined(JoinedFrame),
+    /// The inviter whose code we have says why not.
+    JoinRefused {
+        /// Which invite.
+        invite: InviteId,
+        /// `Expired`, `Revoked` or `Used`.
+        why: InviteState,
     },
     /// Any other structured message: `task result error profile file` and unknown types. Stored and shown.
     Structured {

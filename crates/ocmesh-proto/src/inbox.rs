@@ -267,6 +267,9 @@ impl Mesh {
                 }
             }
             Body::Gone { line, numbers } => self.numbers_gone(author, line, &numbers),
+            Body::Join(frame) => self.join_came(author, frame.invite, facts.invite),
+            Body::Joined(frame) => self.joined_came(author, frame.invite, facts.invite),
+            Body::JoinRefused { invite, why } => self.join_refused(author, invite, why),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AskedFacts, At, Chain, CommandId, EventId, Form, JobId, MessageId, Opened, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed,
-    StrangerFacts, Sub, Trust, Verdict,
+    AskedFacts, At, Chain, CommandId, EventId, Form, InviteFacts, InviteId, InviteSecret, JobId, JoinRequest, MessageId, Opened,
+    PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, StrangerFacts, Sub, Trust, Verdict,
 };
 
 /// Something that happened.
@@ -125,6 +125,8 @@ pub struct Facts {
     pub asked: Vec<AskedFacts>,
     /// For a message of somebody who is a stranger ([`crate::Mesh::is_stranger`]).
     pub stranger: StrangerFacts,
+    /// For a frame of an invite that the store has: what its secret says to it.
+    pub invite: Option<Box<InviteFacts>>,
 }
 
 /// A draft could not be sealed: the recipient's key is not a point on the curve, or the content is too long for the form.
@@ -196,6 +198,24 @@ pub enum Command {
     ForgetPeer {
         /// Whom.
         peer: PubKey,
+    },
+    /// Make an invite.
+    Invite {
+        /// Its name, which follows from the secret.
+        id: InviteId,
+        /// The seed.
+        secret: InviteSecret,
+        /// How long it is of use.
+        life_ms: u64,
+        /// What to call whoever joins.
+        petname: Option<String>,
+    },
+    /// Join by a code.
+    Join(Box<JoinRequest>),
+    /// Take an invite back.
+    RevokeInvite {
+        /// Which.
+        id: InviteId,
     },
     /// Give up a waiting message.
     CancelMessage {

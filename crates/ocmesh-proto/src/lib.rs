@@ -4,6 +4,7 @@
 //! starts its effects, then sends its notices; effects answer later as inputs.
 
 mod agenda;
+mod answer;
 mod canary;
 mod command;
 mod directory;
@@ -15,6 +16,8 @@ mod handshake;
 mod id;
 mod inbox;
 mod input;
+mod invite;
+mod joining;
 pub mod kind;
 pub mod label;
 pub mod limit;
@@ -40,6 +43,7 @@ mod strangers;
 pub mod time;
 mod verdict;
 
+pub use answer::{Answer, Refusal};
 pub use canary::Hearing;
 pub use draft::{DirectDraft, Draft, DraftBody, PresenceDraft, PresenceVehicle, Sealed, SignedEvent};
 pub use envelope::{Body, Chain, Envelope, ListPurpose, Opened, PeerStatus, Presence, Profile, RelayList};
@@ -50,6 +54,8 @@ pub use input::{
     Command, EarlierSend, Facts, Idempotency, InboundFacts, Input, Link, ParentFacts, Recipient, RelayInfo, SealRefused, SendRequest,
     StoredFacts,
 };
+pub use invite::{InviteFacts, InviteId, InviteRecord, InviteRole, InviteSecret, InviteState, JoinFrame, JoinRequest, JoinedFrame};
+pub use joining::{INVITE_LIFE_MS_MAX, INVITE_LIFE_MS_MIN};
 pub use lookalike::{Lookalikes, LooksLike, NameWarning};
 pub use mesh::Mesh;
 pub use message::{Direction, FailReason, HistoryEntry, MessageRecord, ReceiptsSent, RouteReason, Status};
@@ -59,9 +65,7 @@ pub use place::{AskedFacts, Gap, LineId, Lost, OwnLine, PeerLine, Place, PlaceFa
 pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
 pub use relay_set::{FORGED_MAX, RelayStanding};
 pub use snapshot::Snapshot;
-pub use step::{
-    Answer, Change, Effect, GapChange, Lane, Notice, OwnRecord, PeerChange, Refusal, RelayOrigin, RelayRecord, RelayRole, Step,
-};
+pub use step::{Change, Effect, GapChange, Lane, Notice, OwnRecord, PeerChange, RelayOrigin, RelayRecord, RelayRole, Step};
 pub use strangers::StrangerFacts;
 pub use time::At;
 pub use verdict::Verdict;

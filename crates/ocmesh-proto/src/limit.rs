@@ -58,3 +58,11 @@ pub const STRANGER_HOURLY_MAX: usize = 60;
 pub const STRANGERS_RELAY_BURST: u64 = 100;
 /// And after that one in so many milliseconds: ten a minute.
 pub const STRANGERS_RELAY_INTERVAL_MS: u64 = 6_000;
+/// Invites open at one time, those we made and those we were given each: a person hands them out one by one.
+pub const INVITES_OPEN_MAX: usize = 20;
+/// Invites remembered that are over.
+pub const INVITES_MAX: usize = 200;
+/// Wrong proofs before an open invite is taken back. A typing mistake cannot cause one, as a code has a checksum.
+pub const INVITE_GUESSES_MAX: u32 = 5;
+/// Relays named in a code: more makes it long, and two are seldom away together.
+pub const INVITE_RELAYS_MAX: usize = 2;

@@ -1,7 +1,8 @@
 //! What was written under another clock, made fit for this one. A daemon may have run with a clock that was wrong, or start with one.
 
 use crate::{
-    At, Form, Handshake, HopState, OwnRecord, Parcel, PeerRecord, PeerRelays, Policy, RelayRecord, Snapshot,
+    At, Form, Handshake, HopState, INVITE_LIFE_MS_MAX, InviteRecord, OwnRecord, Parcel, PeerRecord, PeerRelays, Policy, RelayRecord,
+    Snapshot,
     time::{DAY, HOUR, MINUTE},
 };
 
@@ -29,6 +30,7 @@ impl Snapshot {
         self.peers.iter_mut().for_each(|record| peer(record, now));
         self.parcels.iter_mut().for_each(|waiting| parcel(waiting, policy, now));
         self.relays.iter_mut().for_each(|record| relay(record, now));
+        self.invites.iter_mut().for_each(|record| invite(record, now));
     }
 }
 
@@ -82,6 +84,12 @@ fn parcel(parcel: &mut Parcel, policy: &Policy, now: At) {
             *next_at = (*next_at).min(now.plus(6 * HOUR));
         }
     }
+}
+
+/// No invite lives longer than the longest, and none ended in the time to come.
+fn invite(record: &mut InviteRecord, now: At) {
+    record.expires_at = record.expires_at.min(now.plus(INVITE_LIFE_MS_MAX));
+    record.changed_at = record.changed_at.min(now);
 }
 
 /// When it was good is not known, so everything is asked for.

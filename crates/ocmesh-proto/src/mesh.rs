@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    At, Change, Command, CommandId, Draft, Effect, Input, JobId, MessageId, Notice, OwnLine, OwnRecord, PeerStatus, Policy, PubKey,
-    SealRefused, Sealed, Snapshot, Step,
+    At, Change, Command, CommandId, Draft, Effect, Input, InviteId, InviteRecord, JobId, MessageId, Notice, OwnLine, OwnRecord, PeerStatus,
+    Policy, PubKey, SealRefused, Sealed, Snapshot, Step,
     agenda::{Agenda, Timer},
     command::PendingSend,
     directory::Directory,
@@ -37,6 +37,8 @@ pub struct Mesh {
     pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
     pub(crate) gaps: Gaps,
     pub(crate) given: Given,
+    pub(crate) invites: BTreeMap<InviteId, InviteRecord>,
+    pub(crate) invite_answers: BTreeMap<InviteId, u32>,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     pub(crate) now: At,
@@ -82,6 +84,8 @@ impl Mesh {
             own_lines: snapshot.own_lines.into_iter().map(|own| (own.peer, own)).collect(),
             gaps: Gaps::load(snapshot.gaps),
             given: Given::default(),
+            invites: snapshot.invites.into_iter().map(|record| (record.id, record)).collect(),
+            invite_answers: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_job: 0,
             policy,
@@ -137,6 +141,7 @@ impl Mesh {
         if let Some(at) = self.gaps.next_due() {
             self.agenda.set(Timer::Gaps, at);
         }
+        self.invites_due();
         self.agenda.set(Timer::Scan, self.now.plus(self.random.around(self.policy.discovery_interval_ms, 10)));
         self.agenda.set(Timer::Good, self.now.plus(crate::relay_set::GOOD_INTERVAL_MS));
     }
@@ -155,6 +160,7 @@ impl Mesh {
                 Timer::Good => self.note_good_relays(),
                 Timer::Resend => self.resend_due(),
                 Timer::Gaps => self.gaps_due(),
+                Timer::Invites => self.invites_due(),
                 Timer::Pump(relay) => self.pump(&relay),
                 Timer::Canary(relay) => self.canary_due(&relay),
                 Timer::RouteIdle(relay) => self.close_idle_route(&relay),

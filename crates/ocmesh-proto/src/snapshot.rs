@@ -1,6 +1,6 @@
 //! What the core starts from: everything in the store that it keeps in memory.
 
-use crate::{Gap, OwnLine, OwnRecord, Parcel, PeerRecord, RelayRecord};
+use crate::{Gap, InviteRecord, OwnLine, OwnRecord, Parcel, PeerRecord, RelayRecord};
 
 /// The core's memory, loaded from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,4 +17,6 @@ pub struct Snapshot {
     pub own_lines: Vec<OwnLine>,
     /// Messages that are missing.
     pub gaps: Vec<Gap>,
+    /// Invites, open ones and those that are over.
+    pub invites: Vec<InviteRecord>,
 }

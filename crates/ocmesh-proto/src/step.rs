@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    At, CommandId, Draft, EventId, Filter, Gap, HistoryEntry, JobId, LineId, MessageId, MessageRecord, OwnLine, Parcel, ParcelClass,
-    PeerLine, PeerRecord, PubKey, ReceiptsSent, RelayUrl, SignedEvent, Status, Sub, Trust,
+    At, CommandId, Draft, EventId, Filter, Gap, HistoryEntry, InviteId, InviteRecord, InviteSecret, JobId, LineId, MessageId,
+    MessageRecord, OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord, PubKey, ReceiptsSent, RelayUrl, SignedEvent, Status, Sub, Trust,
 };
 
 /// The outcome of one input.
@@ -117,6 +117,17 @@ pub enum Change {
         /// Its last number.
         last: u64,
     },
+    /// Insert an invite.
+    AddInvite {
+        /// What we know of it.
+        record: Box<InviteRecord>,
+        /// What the store alone keeps.
+        secret: InviteSecret,
+    },
+    /// An invite stands elsewhere now; its secret stays.
+    PutInvite(Box<InviteRecord>),
+    /// Forget an invite.
+    DropInvite(InviteId),
     /// Our owner took a message back: its peer gets it no more when it asks for its number.
     ForgetNumber(MessageId),
 }
@@ -253,7 +264,7 @@ pub enum Effect {
         /// Which.
         to: CommandId,
         /// The answer.
-        answer: Result<Answer, Refusal>,
+        answer: Result<crate::Answer, crate::Refusal>,
     },
     /// Everything is said: the daemon may close.
     Finish,
@@ -278,96 +289,6 @@ pub enum RelayRole {
         /// The owner allows private addresses.
         private_ok: bool,
     },
-}
-
-/// The answer to a command that was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Done.
-    Done,
-    /// A message is on disk in the outbox.
-    Queued {
-        /// Its id.
-        id: MessageId,
-        /// Whom it is for.
-        to: PubKey,
-        /// When it was written.
-        written_at: At,
-        /// Where it stands.
-        status: Status,
-    },
-    /// So many messages were marked.
-    Marked(u32),
-    /// A peer was added or changed.
-    Peer(PubKey),
-}
-
-/// Why a command was not done. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// No peer of that key.
-    #[error("no peer {0} is known")]
-    PeerUnknown(String),
-    /// More than one peer of that name.
-    #[error("{count} peers are called {name:?}")]
-    NameAmbiguous {
-        /// The name.
-        name: String,
-        /// How many.
-        count: usize,
-    },
-    /// The one peer of that name looks like another one, whom we know.
-    #[error("the peer that calls itself {name:?} looks like {like:?}, whom you know, and is somebody else")]
-    NameLooksLike {
-        /// The name.
-        name: String,
-        /// Whom it looks like.
-        like: String,
-    },
-    /// That is our own key.
-    #[error("that is this agent's own key")]
-    Ourselves,
-    /// The peer is blocked.
-    #[error("the peer is blocked")]
-    PeerBlocked,
-    /// Nothing to send.
-    #[error("the content is empty")]
-    ContentEmpty,
-    /// Too much to send.
-    #[error("the content has {chars} characters, more than {max}")]
-    ContentTooLong {
-        /// How many it has.
-        chars: usize,
-        /// How many are allowed.
-        max: usize,
-    },
-    /// An idempotency key was used for something else.
-    #[error("the idempotency key was used for another message")]
-    IdempotencyConflict,
-    /// The outbox holds as much as it may.
-    #[error("the outbox is full: {0} messages are waiting")]
-    OutboxFull(usize),
-    /// The key is not a point on the curve, or the content does not fit the form.
-    #[error("the message could not be encrypted: {0}")]
-    Unsealable(&'static str),
-    /// No such message.
-    #[error("no such message in the outbox")]
-    MessageUnknown,
-    /// The message is past changing.
-    #[error("the message is already {0}")]
-    MessageFinal(&'static str),
-    /// No such relay.
-    #[error("no such relay in the list")]
-    RelayUnknown,
-    /// Already there.
-    #[error("the relay is already in the list")]
-    RelayKnown,
-    /// Too many relays.
-    #[error("at most {0} relays")]
-    RelaysFull(usize),
-    /// The daemon is stopping.
-    #[error("the daemon is stopping")]
-    Stopping,
 }
 
 /// Something listeners want to know. Carries no content.
@@ -418,6 +339,11 @@ pub enum Notice {
         missing: u64,
         /// How many are lost for good.
         lost: u64,
+    },
+    /// An invite stands elsewhere now.
+    InviteChanged {
+        /// Which.
+        id: InviteId,
     },
     /// Our own profile or state changed.
     OwnChanged,

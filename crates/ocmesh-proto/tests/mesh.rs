@@ -13,6 +13,8 @@ mod delivery;
 mod disk;
 #[path = "mesh/gaps.rs"]
 mod gaps;
+#[path = "mesh/invites.rs"]
+mod invites;
 #[path = "mesh/relay.rs"]
 mod relay;
 #[path = "mesh/replacement.rs"]

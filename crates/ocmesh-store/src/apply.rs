@@ -1,5 +1,6 @@
 //! Writes changes. Each is one or a few prepared statements inside the caller's transaction; what to change is the core's decision.
 
+mod invite;
 mod line;
 mod message;
 mod outbox;
@@ -35,6 +36,9 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: At) -> Result<(), Wri
         Change::DropLine { peer, line } => line::remove(db, peer, *line),
         Change::PutGap(gap) => line::put_gap(db, gap),
         Change::DropGap { peer, line, last } => line::drop_gap(db, peer, *line, *last),
+        Change::AddInvite { record, secret } => invite::add(db, record, secret),
+        Change::PutInvite(record) => invite::put(db, record),
+        Change::DropInvite(id) => invite::remove(db, *id),
         Change::ForgetNumber(message) => line::forget_number(db, message),
     }
 }

@@ -5,8 +5,8 @@ mod line;
 use std::sync::Arc;
 
 use ocmesh_proto::{
-    At, Chain, EarlierSend, EventId, Form, InboundFacts, LineId, MessageId, ParentFacts, Place, PubKey, ReceiptsSent, Status, StoredFacts,
-    StrangerFacts,
+    At, Chain, EarlierSend, EventId, Form, InboundFacts, InviteId, InviteSecret, LineId, MessageId, ParentFacts, Place, PubKey,
+    ReceiptsSent, Status, StoredFacts, StrangerFacts,
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
 
@@ -140,6 +140,17 @@ impl Store {
             let status = status(&mut fields)?;
             let (event, kind) = (fields.maybe_id("event id")?, fields.number("event kind")?);
             Ok(StoredFacts { to, form, event, kind, wrapped_at: fields.at("wrap time")?, status })
+        })
+    }
+
+    /// What is kept of the secret of an invite.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn invite_secret(&self, id: InviteId) -> Result<Option<InviteSecret>, ReadError> {
+        self.one("SELECT secret FROM invites WHERE id = ?1", [id.0.cast_signed()], |row| {
+            let secret = Fields::new(row).maybe_bytes("invite")?.ok_or(ReadError::Unreadable { what: "invite" })?;
+            Ok(InviteSecret(secret))
         })
     }
 

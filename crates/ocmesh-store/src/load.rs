@@ -1,8 +1,8 @@
 //! Everything the core keeps in memory, read once at start.
 
 use ocmesh_proto::{
-    At, Form, Gap, Handshake, HopState, Lost, OwnLine, OwnRecord, Parcel, PeerRecord, PeerSource, PeerStatus, RelayOrigin, RelayRecord,
-    RelayUrl, Snapshot, Trust,
+    At, Form, Gap, Handshake, HopState, InviteId, InviteRecord, InviteRole, InviteState, Lost, OwnLine, OwnRecord, Parcel, PeerRecord,
+    PeerSource, PeerStatus, PubKey, RelayOrigin, RelayRecord, RelayUrl, Snapshot, Trust,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -12,6 +12,9 @@ use crate::{ReadError, Store, row::Fields, sound};
 pub(crate) const PEER_COLUMNS: &str = "p.pubkey, p.name, p.petname, p.about, p.version, p.features, p.forms, p.last_form, p.status, \
     p.presence_relays, p.dm_relays, p.read_relays, p.seen_on, p.source, p.first_seen, p.last_seen, p.presence_at, p.lease_until, \
     p.handshake, p.trust";
+
+/// The columns that [`invite`] reads. The secret is not among them.
+pub(crate) const INVITE_COLUMNS: &str = "id, role, peer, petname, created_at, expires_at, state, changed_at, phrase, guesses";
 
 impl Store {
     /// What the core starts from. Publishes that were in flight when we stopped wait to be sent at once.
@@ -30,6 +33,7 @@ impl Store {
             parcels: all(db, "SELECT body FROM parcels ORDER BY queued_at, id", |row| parcel(&mut Fields::new(row)).map(landed))?,
             relays: all(db, "SELECT url, origin, good_at FROM relays", relay)?,
             own_lines: all(db, "SELECT peer, line, number, last FROM own_lines", own_line)?,
+            invites: all(db, &format!("SELECT {INVITE_COLUMNS} FROM invites"), invite)?,
             gaps: all(db, "SELECT peer, line, first, last, found_at, shown, asks, next_at, lost FROM gaps", gap)?,
         })
     }
@@ -93,6 +97,23 @@ fn relay(row: &Row<'_>) -> Result<RelayRecord, ReadError> {
         url: fields.word("relay", |text| RelayUrl::parse(text).ok())?,
         origin: fields.word("relay origin", RelayOrigin::parse)?,
         good_at: fields.maybe_at("relay time")?,
+    })
+}
+
+/// Reads an invite from [`INVITE_COLUMNS`].
+pub(crate) fn invite(row: &Row<'_>) -> Result<InviteRecord, ReadError> {
+    let mut fields = Fields::new(row);
+    Ok(InviteRecord {
+        id: InviteId(fields.maybe_integer("invite")?.ok_or(ReadError::Unreadable { what: "invite" })?.cast_unsigned()),
+        role: fields.word("invite role", InviteRole::parse)?,
+        peer: fields.maybe_bytes("invite peer")?.map(PubKey::from_bytes),
+        petname: fields.maybe_text("petname")?,
+        created_at: fields.at("invite time")?,
+        expires_at: fields.at("invite time")?,
+        state: fields.word("invite state", InviteState::parse)?,
+        changed_at: fields.at("invite time")?,
+        phrase: fields.maybe_text("phrase")?,
+        guesses: fields.number("invite")?,
     })
 }
 

@@ -16,6 +16,7 @@ pub(crate) enum Kept {
     PeerChanged { peer: PubKey, what: String },
     RelayChanged { relay: RelayUrl },
     GapChanged { peer: PubKey, what: String, missing: u64, lost: u64 },
+    InviteChanged { id: String },
     OwnChanged,
 }
 
@@ -30,6 +31,7 @@ impl From<&Notice> for Kept {
             Notice::GapChanged { peer, what, missing, lost } => {
                 Self::GapChanged { peer: *peer, what: what.as_str().to_owned(), missing: *missing, lost: *lost }
             }
+            Notice::InviteChanged { id } => Self::InviteChanged { id: id.to_string() },
             Notice::OwnChanged => Self::OwnChanged,
         }
     }
@@ -45,6 +47,7 @@ impl Kept {
             Self::PeerChanged { peer, what } => Notice::PeerChanged { peer, what: peer_change(&what)? },
             Self::RelayChanged { relay } => Notice::RelayChanged { relay },
             Self::GapChanged { peer, what, missing, lost } => Notice::GapChanged { peer, what: GapChange::parse(&what)?, missing, lost },
+            Self::InviteChanged { id } => Notice::InviteChanged { id: id.parse().ok()? },
             Self::OwnChanged => Notice::OwnChanged,
         })
     }

@@ -2,6 +2,7 @@
 
 mod counts;
 mod gaps;
+mod invites;
 pub(crate) mod messages;
 mod notices;
 mod outbox;

@@ -10,6 +10,7 @@ mod facts;
 mod files;
 mod full;
 mod held;
+mod invites;
 mod lines;
 #[cfg(unix)]
 mod log;

@@ -1,7 +1,7 @@
-//! The frames of the Node ocmesh 0.1 and 0.2: JSON objects with a `type`, which we speak too, and two of our own, `missing` and `gone`. How they are encrypted is not known here.
+//! The frames of the Node ocmesh 0.1 and 0.2: JSON objects with a `type`, which we speak too, and our own: `missing`, `gone`, `join`, `joined`, `join_refused`. How they are encrypted is not known here.
 
 use ocmesh_proto::{
-    At, Body, DraftBody, LineId, MessageId, PubKey, label,
+    At, Body, DraftBody, InviteId, InviteSecret, InviteState, JoinFrame, JoinedFrame, LineId, MessageId, PubKey, label,
     limit::{ASK_NUMBERS_MAX, NAME_CHARS_MAX, NUMBER_MAX},
 };
 use serde_json::{Map, Value, json};
@@ -40,6 +40,9 @@ pub(crate) fn read(content: String) -> Body {
         "read" => about().map(Body::Read),
         "missing" => numbers(&object).map(|(line, numbers)| Body::Missing { line, numbers }),
         "gone" => numbers(&object).map(|(line, numbers)| Body::Gone { line, numbers }),
+        "join" => join(&object).map(Body::Join),
+        "joined" => joined(&object).map(Body::Joined),
+        "join_refused" => refused(&object),
         _ => None,
     };
     read.unwrap_or(Body::Structured { kind, json: content })
@@ -54,6 +57,39 @@ fn numbers(object: &Map<String, Value>) -> Option<(LineId, Vec<u64>)> {
     }
     let number = |value: &Value| value.as_u64().filter(|number| (1..=NUMBER_MAX).contains(number));
     Some((line, listed.iter().map(number).collect::<Option<_>>()?))
+}
+
+/// Bytes in hexadecimal, exactly as many as are wanted, in one spelling only.
+fn bytes<const N: usize>(object: &Map<String, Value>, name: &str) -> Option<[u8; N]> {
+    let text = object.get(name)?.as_str()?;
+    let is_lower = text.len() == N.saturating_mul(2) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let mut bytes = [0u8; N];
+    for (slot, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *slot = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    is_lower.then_some(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn invite(object: &Map<String, Value>) -> Option<InviteId> {
+    object.get("invite")?.as_str()?.parse().ok()
+}
+
+fn join(object: &Map<String, Value>) -> Option<JoinFrame> {
+    Some(JoinFrame { invite: invite(object)?, nonce: bytes(object, "nonce")?, proof: bytes(object, "proof")? })
+}
+
+fn joined(object: &Map<String, Value>) -> Option<JoinedFrame> {
+    Some(JoinedFrame { invite: invite(object)?, seed: InviteSecret(bytes(object, "seed")?), proof: bytes(object, "proof")? })
+}
+
+fn refused(object: &Map<String, Value>) -> Option<Body> {
+    let why = InviteState::parse(object.get("why")?.as_str()?)?;
+    let is_reason = matches!(why, InviteState::Expired | InviteState::Revoked | InviteState::Used);
+    Some(Body::JoinRefused { invite: invite(object).filter(|_| is_reason)?, why })
 }
 
 /// A JSON object with a `type` that shows something. The depth is bounded by the parser, the size by the caller.
@@ -89,6 +125,15 @@ pub(crate) fn write(body: &DraftBody, author: &PubKey, written_at: At, version: 
         DraftBody::Delivered(id) => json!({"type": "delivered", "msgId": id, "ts": ts, "v": v}),
         DraftBody::Read(id) => json!({"type": "read", "msgId": id, "ts": ts, "v": v}),
         DraftBody::Missing { line, numbers } => json!({"type": "missing", "line": line.to_string(), "numbers": numbers, "ts": ts, "v": v}),
+        DraftBody::Join(JoinFrame { invite, nonce, proof }) => {
+            json!({"type": "join", "invite": invite.to_string(), "nonce": hex(nonce), "proof": hex(proof), "ts": ts, "v": v})
+        }
+        DraftBody::Joined(JoinedFrame { invite, seed, proof }) => {
+            json!({"type": "joined", "invite": invite.to_string(), "seed": hex(&seed.0), "proof": hex(proof), "ts": ts, "v": v})
+        }
+        DraftBody::JoinRefused { invite, why } => {
+            json!({"type": "join_refused", "invite": invite.to_string(), "why": why.as_str(), "ts": ts, "v": v})
+        }
         DraftBody::Gone { line, numbers } => json!({"type": "gone", "line": line.to_string(), "numbers": numbers, "ts": ts, "v": v}),
     };
     (frame.to_string(), true)

@@ -8,6 +8,7 @@ pub mod backup;
 mod direct_message;
 mod event;
 mod filter;
+pub mod invite;
 mod key_text;
 mod keys;
 mod legacy;

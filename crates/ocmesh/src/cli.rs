@@ -1,6 +1,7 @@
 //! The command line as types: every command, option and its help. What a command does is in `commands/`.
 
 mod connect;
+mod invites;
 mod messages;
 mod own;
 mod peers;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
     connect::{AgentProgram, ConnectArgs},
+    invites::{InviteArgs, InviteCommand, JoinArgs},
     messages::{InboxArgs, OutboxCommand, ReadArgs, SendArgs, WaitFor},
     own::{ConfigCommand, IdentityCommand, LogsArgs},
     peers::{PeerCommand, PeersArgs, TrustLevel},
@@ -69,6 +71,15 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PeerCommand,
     },
+    /// Make an invite: a short-lived code that makes one other agent and this one known to each other.
+    #[command(after_help = "Examples:\n  ocmesh invite --name bob           print a code, and a QR code on a terminal\n  \
+        ocmesh invite --expires 1d --wait  stay until somebody joins, and show the words to compare\n  ocmesh invite list\n\n\
+        The code serves once. Whoever has it may join: hand it over by a way that others cannot read.")]
+    Invite(InviteArgs),
+    /// Join by the code of an invite: both ends are known to each other then.
+    #[command(after_help = "Examples:\n  ocmesh join ocmesh1…\n  ocmesh join - < code.txt\n\n\
+        Both ends show the same four words. Compare them over the phone: where they differ, somebody stands between.")]
+    Join(JoinArgs),
     /// Send an end-to-end encrypted message.
     #[command(after_help = "Examples:\n  \
         ocmesh send ada \"Are you free for a review?\" --wait=reply\n  \

@@ -10,6 +10,8 @@ mod doctor;
 mod find;
 mod identity;
 mod inbox;
+mod invite;
+mod join;
 mod logs;
 mod mcp;
 mod outbox;
@@ -78,6 +80,8 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Peers(args)) => block_on(peers::run(ui, &place, args)),
         Some(Command::Peer { command: PeerCommand::Show { peer } }) => block_on(peer::show(ui, &place, &peer)),
         Some(Command::Peer { command }) => block_on(peer::change(ui, &place, command)),
+        Some(Command::Invite(args)) => block_on(invite::run(ui, &place, args)),
+        Some(Command::Join(args)) => block_on(join::run(ui, &place, args)),
         Some(Command::Send(args)) => block_on(send::run(ui, &place, args)),
         Some(Command::Inbox(args)) => block_on(inbox::run(ui, &place, args)),
         Some(Command::Read(args)) => block_on(read::run(ui, &place, args)),

@@ -155,6 +155,11 @@ impl Ui {
         Ok(line)
     }
 
+    /// Standard output is read by a person.
+    pub(crate) fn out_is_terminal(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
     /// A person can be asked: both ends are a terminal.
     pub(crate) fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && self.err_is_terminal

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ocmesh_proto::{At, Lookalikes, MessageId, Notice, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust};
+use ocmesh_proto::{At, InviteId, InviteSecret, Lookalikes, MessageId, Notice, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// A question from the Local API. Texts are as the caller wrote them; the engine resolves and checks them.
@@ -41,6 +41,26 @@ pub enum Ask {
         /// What to call it.
         petname: Option<Option<String>>,
     },
+    /// Make an invite.
+    Invite {
+        /// Its name.
+        id: InviteId,
+        /// Its seed.
+        seed: InviteSecret,
+        /// How long it is of use.
+        life_ms: u64,
+        /// What to call whoever joins.
+        petname: Option<String>,
+    },
+    /// Join by a code.
+    Join {
+        /// The code.
+        code: ocmesh_wire::invite::Code,
+        /// What to call the inviter.
+        petname: Option<String>,
+    },
+    /// Take an invite back.
+    RevokeInvite(InviteId),
     /// Forget a peer.
     ForgetPeer(PubKey),
     /// Give up a waiting message.
@@ -84,6 +104,17 @@ pub enum Told {
     Marked(u32),
     /// A peer was added or changed.
     Peer(PubKey),
+    /// An invite is on disk.
+    Invited {
+        /// Its name.
+        id: InviteId,
+        /// From when on it is of no use.
+        expires_at: At,
+        /// Relays to name in its code.
+        relays: Vec<RelayUrl>,
+    },
+    /// We have joined by this invite, or are about to.
+    Invite(InviteId),
 }
 
 /// Why a question was not answered.
@@ -95,6 +126,9 @@ pub enum AskError {
     /// The parent message is not in the store.
     #[error("no message {0} to reply to")]
     ParentUnknown(MessageId),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness")]
+    NoRandom,
     /// The mesh refuses.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -1,7 +1,11 @@
 //! What the core cannot hold in memory, looked up in the store inside the open transaction.
 
-use ocmesh_proto::{At, Body, Command, Facts, Idempotency, Mesh, Opened, Recipient, SendRequest, StrangerFacts, time::HOUR};
+use ocmesh_proto::{
+    At, Body, Command, Envelope, Facts, Idempotency, InviteFacts, JoinRequest, Mesh, Opened, PubKey, Recipient, SendRequest, StrangerFacts,
+    time::HOUR,
+};
 use ocmesh_store::{ReadError, Store};
+use ocmesh_wire::invite::{self, Code};
 
 use super::ask::{Ask, AskError};
 
@@ -34,7 +38,29 @@ pub(crate) fn of_event(store: &Store, opened: &Opened, mesh: &Mesh, now: At) -> 
         }
         _ => StrangerFacts::default(),
     };
-    Ok(Facts { seen, parent_thread, receipt_for, resent, place, asked, stranger })
+    let invite = if seen { None } else { of_invite(store, &mesh.me(), envelope)?.map(Box::new) };
+    Ok(Facts { seen, parent_thread, receipt_for, resent, place, asked, stranger, invite })
+}
+
+/// What the secret of an invite that we have says to a frame of it.
+fn of_invite(store: &Store, me: &PubKey, envelope: &Envelope) -> Result<Option<InviteFacts>, ReadError> {
+    let author = &envelope.author;
+    Ok(match &envelope.body {
+        Body::Join(frame) => store.invite_secret(frame.invite)?.map(|seed| invite::check_join(&seed, me, author, frame)),
+        Body::Joined(frame) => store.invite_secret(frame.invite)?.map(|kept| invite::check_joined(&kept, author, me, frame)),
+        _ => None,
+    })
+}
+
+/// The same code again goes on with the number that was drawn for it.
+fn join(store: &Store, me: &PubKey, code: Code, petname: Option<String>) -> Result<Command, NotAsked> {
+    let secret = match store.invite_secret(code.id())? {
+        Some(kept) => kept,
+        None => code.keep().map_err(|_| NotAsked::Refused(AskError::NoRandom))?,
+    };
+    let frame = invite::join(&secret, &code.inviter, me);
+    let Code { inviter, expires_at, relays: hints, .. } = code;
+    Ok(Command::Join(Box::new(JoinRequest { inviter, hints, expires_at, secret, frame, petname })))
 }
 
 /// Why a question did not become commands.
@@ -52,7 +78,7 @@ impl From<ReadError> for NotAsked {
 }
 
 /// Turns a question into commands for the core, in order; the last one's answer is the question's. Idempotency keys used since then stand.
-pub(crate) fn commands(store: &Store, ask: Ask, keys_since: At) -> Result<Vec<Command>, NotAsked> {
+pub(crate) fn commands(store: &Store, me: &PubKey, ask: Ask, keys_since: At) -> Result<Vec<Command>, NotAsked> {
     Ok(vec![match ask {
         Ask::Send { to, content, reply_to, subject, idempotency_key } => {
             let to = recipient(&to)?;
@@ -84,6 +110,9 @@ pub(crate) fn commands(store: &Store, ask: Ask, keys_since: At) -> Result<Vec<Co
             let petname = petname.map(|petname| Command::SetPetname { peer, petname });
             return Ok(trust.into_iter().chain(petname).collect());
         }
+        Ask::Invite { id, seed, life_ms, petname } => Command::Invite { id, secret: seed, life_ms, petname },
+        Ask::Join { code, petname } => join(store, me, code, petname)?,
+        Ask::RevokeInvite(id) => Command::RevokeInvite { id },
         Ask::ForgetPeer(peer) => Command::ForgetPeer { peer },
         Ask::Cancel(id) => Command::CancelMessage { id },
         Ask::Retry(id) => Command::RetryMessage { id, stored: store.stored_facts(&id)? },

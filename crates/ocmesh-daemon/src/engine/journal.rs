@@ -39,6 +39,7 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
                 GapChange::Broken => tracing::warn!(%npub, missing, lost, "a message does not fit to the one before it"),
             }
         }
+        Notice::InviteChanged { id } => tracing::info!(%id, "invite changed"),
         Notice::OwnChanged => tracing::info!("own profile changed"),
     }
 }

@@ -270,7 +270,7 @@ impl MeshTask {
         answer: oneshot::Sender<Result<Told, AskError>>,
         after: &mut After,
     ) -> Result<(), BatchError> {
-        let commands = match facts::commands(&self.store, ask, self.keys_since()) {
+        let commands = match facts::commands(&self.store, &self.mesh.me(), ask, self.keys_since()) {
             Ok(commands) => commands,
             Err(NotAsked::Refused(error)) => {
                 let _ = answer.send(Err(error)); // Whoever asked may be gone already.
@@ -463,5 +463,7 @@ fn told(answer: Answer) -> Told {
         Answer::Queued { id, to, written_at, status } => Told::Queued { id, to, written_at, status },
         Answer::Marked(count) => Told::Marked(count),
         Answer::Peer(peer) => Told::Peer(peer),
+        Answer::Invited { id, expires_at, relays } => Told::Invited { id, expires_at, relays },
+        Answer::Invite(id) => Told::Invite(id),
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ocmesh_api::{ApiError, ErrorBody, ErrorCode};
-use ocmesh_proto::{Refusal, label};
+use ocmesh_proto::{InviteState, Refusal, label};
 use ocmesh_store::ReadError;
 
 use crate::engine::AskError;
@@ -83,6 +83,7 @@ impl From<AskError> for Fault {
         match error {
             AskError::NotAKey(text) => Self::new(ErrorCode::InvalidPubkey, format!("\"{}\" is not a public key", echo(&text))),
             AskError::ParentUnknown(id) => Self::new(ErrorCode::ReplyToUnknown, format!("no message {id} to reply to")),
+            AskError::NoRandom => Self::new(ErrorCode::Internal, "the system gives no randomness"),
             AskError::Refused(refusal) => refusal.into(),
             AskError::DiskFull => Self::new(ErrorCode::DiskFull, "the disk is full"),
             AskError::Store(why) => {
@@ -110,7 +111,11 @@ impl From<Refusal> for Fault {
                 let message = format!("the agent that calls itself \"{name}\" looks like \"{like}\", whom you know, and is somebody else");
                 return Self::new(ErrorCode::NameAmbiguous, message).hint("use the npub of the one you mean; GET /peers shows it");
             }
-            Refusal::MessageUnknown | Refusal::RelayUnknown => ErrorCode::NotFound,
+            Refusal::MessageUnknown | Refusal::RelayUnknown | Refusal::InviteUnknown => ErrorCode::NotFound,
+            Refusal::InviteLife => ErrorCode::BadRequest,
+            Refusal::OwnInvite => ErrorCode::OwnInvite,
+            Refusal::InvitesFull(_) => ErrorCode::InvitesFull,
+            Refusal::InviteClosed(state) => return closed_invite(*state),
             Refusal::Ourselves => ErrorCode::OwnKey,
             Refusal::PeerBlocked => ErrorCode::PeerBlocked,
             Refusal::ContentEmpty => ErrorCode::ContentEmpty,
@@ -125,6 +130,15 @@ impl From<Refusal> for Fault {
         };
         Self::new(code, refusal.to_string())
     }
+}
+
+fn closed_invite(state: InviteState) -> Fault {
+    let (code, message) = match state {
+        InviteState::Used | InviteState::Joined | InviteState::Open => (ErrorCode::InviteUsed, "somebody else has used this invite"),
+        InviteState::Expired => (ErrorCode::InviteExpired, "the time of this invite is over"),
+        InviteState::Revoked => (ErrorCode::InviteRevoked, "this invite was taken back"),
+    };
+    Fault::new(code, message)
 }
 
 impl From<ReadError> for Fault {

@@ -15,7 +15,7 @@ use tokio::sync::{
     broadcast::{Receiver, error::RecvError},
 };
 
-use super::{Api, error::Fault, messages::own, moment::write, query::NoQuery, row, status::health, store};
+use super::{Api, error::Fault, invites, messages::own, moment::write, query::NoQuery, row, status::health, store};
 use crate::engine::NumberedNotice;
 
 /// Between heartbeats: half of the shortest idle timeout in common use, 30 s.
@@ -148,6 +148,10 @@ async fn tell(api: &Api, at: At, notice: Notice) -> Result<Option<Event>, Fault>
                 GapChange::Lost => Event::GapLost(gap),
                 GapChange::Broken => Event::ChainBroken(gap),
             })
+        }
+        Notice::InviteChanged { id } => {
+            let found = store::read(api, move |reader| reader.invite(id)).await?;
+            found.map(|record| Event::Invite(Box::new(invites::show(record))))
         }
         Notice::OwnChanged => {
             let view = api.parts.mesh.view();

@@ -21,6 +21,7 @@ fn snapshot(world: &World, index: usize) -> Snapshot {
         relays: disk.relays.values().cloned().collect(),
         own_lines: disk.own_lines.values().copied().collect(),
         gaps: disk.gaps.values().cloned().collect(),
+        invites: Vec::new(),
     }
 }
 

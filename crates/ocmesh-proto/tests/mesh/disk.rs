@@ -3,13 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
-    AskedFacts, At, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, LineId, MessageId, MessageRecord, Opened,
-    OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord, Place, PlaceFacts, PubKey, RelayRecord, RelayUrl, StoredFacts, StrangerFacts,
-    Trust, limit::LINES_PER_PEER_MAX, time::HOUR,
+    AskedFacts, At, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, InviteFacts, InviteId, InviteRecord,
+    InviteSecret, JoinFrame, JoinedFrame, LineId, MessageId, MessageRecord, Opened, OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord,
+    Place, PlaceFacts, PubKey, RelayRecord, RelayUrl, StoredFacts, StrangerFacts, Trust, limit::LINES_PER_PEER_MAX, time::HOUR,
 };
 
 pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
     InboundFacts { id: message.id, from: message.peer, form: message.form, is_read: message.read_at.is_some(), receipts: message.receipts }
+}
+
+/// What the shell would say of a join: this world's secrets are their first sixteen bytes, and a good proof is made of ones.
+fn join_facts(secret: &InviteSecret, joiner: &PubKey, frame: &JoinFrame) -> InviteFacts {
+    let good = frame.proof == [1; 32];
+    let answer = good.then_some(JoinedFrame { invite: frame.invite, seed: *secret, proof: [1; 32] });
+    InviteFacts { good, phrase: phrase(&frame.nonce, joiner), answer }
+}
+
+fn phrase(nonce: &[u8], joiner: &PubKey) -> String {
+    format!("{} {}", joiner.to_hex(), nonce[0])
 }
 
 #[derive(Default)]
@@ -25,6 +36,7 @@ pub(crate) struct Disk {
     pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
     pub(crate) lines: BTreeMap<(PubKey, LineId), PeerLine>,
     pub(crate) gaps: BTreeMap<(PubKey, LineId, u64), Gap>,
+    pub(crate) invites: BTreeMap<InviteId, (InviteRecord, InviteSecret)>,
 }
 
 impl Disk {
@@ -50,6 +62,16 @@ impl Disk {
             asked: match &envelope.body {
                 Body::Missing { line, numbers } => self.asked_facts(&envelope.author, *line, numbers),
                 _ => Vec::new(),
+            },
+            invite: match &envelope.body {
+                Body::Join(frame) => {
+                    self.invites.get(&frame.invite).map(|(_, secret)| Box::new(join_facts(secret, &envelope.author, frame)))
+                }
+                Body::Joined(frame) => self.invites.get(&frame.invite).map(|(_, secret)| {
+                    let good = frame.proof == [1; 32] && frame.seed.0[..16] == secret.0[..16];
+                    Box::new(InviteFacts { good, phrase: phrase(&secret.0[16..], &envelope.recipient), answer: None })
+                }),
+                _ => None,
             },
             stranger: self.stranger_facts(&envelope.author, envelope.written_at.minus(HOUR)),
         }
@@ -143,6 +165,16 @@ impl Disk {
             }
             Change::DropGap { peer, line, last } => {
                 self.gaps.remove(&(peer, line, last));
+            }
+            Change::AddInvite { record, secret } => {
+                assert!(self.invites.insert(record.id, (*record, secret)).is_none());
+            }
+            Change::PutInvite(record) => {
+                let kept = self.invites.get_mut(&record.id).unwrap();
+                kept.0 = *record;
+            }
+            Change::DropInvite(id) => {
+                self.invites.remove(&id).unwrap();
             }
             Change::ForgetNumber(id) => self.messages.get_mut(&id).unwrap().place = None,
         }

@@ -101,6 +101,7 @@ impl World {
             relays: node.disk.relays.values().cloned().collect(),
             own_lines: node.disk.own_lines.values().copied().collect(),
             gaps: node.disk.gaps.values().copied().collect(),
+            invites: node.disk.invites.values().map(|(record, _)| record.clone()).collect(),
         };
         node.mesh = Some(Mesh::new(node.me, node.policy.clone(), snapshot, seed, now));
         node.finished = false;
@@ -449,6 +450,9 @@ impl World {
             DraftBody::Read(id) => Body::Read(id),
             DraftBody::Missing { line, numbers } => Body::Missing { line, numbers },
             DraftBody::Gone { line, numbers } => Body::Gone { line, numbers },
+            DraftBody::Join(frame) => Body::Join(frame),
+            DraftBody::Joined(frame) => Body::Joined(frame),
+            DraftBody::JoinRefused { invite, why } => Body::JoinRefused { invite, why },
         };
         if matches!(body, Body::Text(_)) && to != author && self.withhold_next > 0 {
             self.withhold_next -= 1;

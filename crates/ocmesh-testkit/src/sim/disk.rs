@@ -62,6 +62,7 @@ impl Disk {
             relays: self.relays.values().cloned().collect(),
             own_lines: self.lines.own.values().copied().collect(),
             gaps: self.lines.gaps.values().copied().collect(),
+            invites: Vec::new(),
         }
     }
 
@@ -195,6 +196,8 @@ impl Disk {
             },
             // Owners of the simulation know each other.
             stranger: StrangerFacts::default(),
+            // The simulated owners invite nobody.
+            invite: None,
         }
     }
 

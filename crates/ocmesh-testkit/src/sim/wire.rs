@@ -186,6 +186,9 @@ impl Wire {
             DraftBody::Read(message) => Body::Read(message),
             DraftBody::Missing { line, numbers } => Body::Missing { line, numbers },
             DraftBody::Gone { line, numbers } => Body::Gone { line, numbers },
+            DraftBody::Join(frame) => Body::Join(frame),
+            DraftBody::Joined(frame) => Body::Joined(frame),
+            DraftBody::JoinRefused { invite, why } => Body::JoinRefused { invite, why },
         };
         let opened = Opened::Direct(Envelope {
             id,

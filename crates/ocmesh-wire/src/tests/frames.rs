@@ -1,6 +1,9 @@
 //! Every frame of the Node ocmesh 0.1 and 0.2, as it comes in kind 4 and in a NIP-17 rumor.
 
-use ocmesh_proto::limit::{FEATURES_MAX, INBOUND_CONTENT_BYTES_MAX};
+use ocmesh_proto::{
+    InviteId, InviteSecret, InviteState, JoinFrame, JoinedFrame,
+    limit::{FEATURES_MAX, INBOUND_CONTENT_BYTES_MAX},
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -150,6 +153,52 @@ fn an_ask_that_is_not_exactly_one_is_a_message_like_any_other() {
             let content = fields.to_string();
             assert_eq!(heard(&content), structured(kind, &content));
         }
+    }
+}
+
+#[test]
+fn a_frame_of_an_invite_that_is_not_exactly_one_is_a_message_like_any_other() {
+    let (invite, nonce, proof) = ("0123456789abcdef", "11".repeat(16), "22".repeat(32));
+    let id = invite.parse().unwrap();
+    let join = json!({"type": "join", "invite": invite, "nonce": nonce, "proof": proof});
+    let joined = json!({"type": "joined", "invite": invite, "seed": proof, "proof": proof});
+    assert_eq!(heard(&join.to_string()), Body::Join(JoinFrame { invite: id, nonce: [0x11; 16], proof: [0x22; 32] }));
+    let read = JoinedFrame { invite: id, seed: InviteSecret([0x22; 32]), proof: [0x22; 32] };
+    assert_eq!(heard(&joined.to_string()), Body::Joined(read));
+    for (why, state) in [("expired", InviteState::Expired), ("revoked", InviteState::Revoked), ("used", InviteState::Used)] {
+        let refused = json!({"type": "join_refused", "invite": invite, "why": why});
+        assert_eq!(heard(&refused.to_string()), Body::JoinRefused { invite: id, why: state });
+    }
+    for why in [json!("open"), json!("joined"), json!("no"), json!(7), Value::Null] {
+        let content = json!({"type": "join_refused", "invite": invite, "why": why}).to_string();
+        assert_eq!(heard(&content), structured("join_refused", &content));
+    }
+    for (kind, good) in [("join", join), ("joined", joined)] {
+        for field in good.as_object().unwrap().keys().filter(|field| *field != "type") {
+            for wrong in
+                [json!("x"), json!(7), json!(format!("{invite}0")), json!("é".repeat(32)), json!("AA".repeat(32)), json!("+1".repeat(32))]
+            {
+                let mut changed = good.clone();
+                changed[field] = wrong;
+                let content = changed.to_string();
+                assert_eq!(heard(&content), structured(kind, &content), "{field}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_invites_frames_travel_inside_nip17() {
+    let frame = JoinFrame { invite: InviteId(7), nonce: [1; 16], proof: [2; 32] };
+    let answer = JoinedFrame { invite: InviteId(7), seed: InviteSecret([3; 32]), proof: [4; 32] };
+    let why = InviteState::Used;
+    for (body, wanted) in [
+        (DraftBody::Join(frame), Body::Join(frame)),
+        (DraftBody::Joined(answer), Body::Joined(answer)),
+        (DraftBody::JoinRefused { invite: InviteId(7), why }, Body::JoinRefused { invite: InviteId(7), why }),
+    ] {
+        let sealed = sealed(&alice(), draft(bob().public(), Form::Nip17, body));
+        assert_eq!(direct(&bob(), &sealed.event.json).body, wanted);
     }
 }
 

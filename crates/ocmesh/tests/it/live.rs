@@ -196,6 +196,58 @@ async fn a_name_that_looks_like_one_we_know_is_flagged_and_nothing_goes_to_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invite_makes_two_agents_known_to_each_other() {
+    let relay = LocalRelay::start(RelayOptions::default()).await.unwrap();
+    let (ada, bob) = (Person::new("ada", &relay).await, Person::new("bob", &relay).await);
+    let made = ada.json(&["invite", "--name", "bobby"]);
+    let (code, id) = (made["code"].as_str().unwrap(), &made["id"]);
+    assert_eq!((&made["state"], &made["peer"]), (&"open".into(), &Value::Null));
+
+    // Wrong on purpose: each mistake has its name.
+    let refused = |person: &Person, code: &str, wanted: &str| {
+        let error = person.run(&["join", code, "--json"]).expect(1).error_json();
+        assert_eq!(error["code"], wanted, "{code}: {error}");
+        assert!(!error.to_string().contains(code.trim_start_matches("ocmesh1")), "an error does not repeat the code");
+        error["message"].to_string()
+    };
+    refused(&ada, code, "own_invite");
+    refused(&bob, code.split_at(code.len() - 3).0, "invalid_invite");
+    refused(&bob, &code.replace('q', "p"), "invalid_invite");
+    assert!(refused(&bob, &code.replacen('q', "b", 1), "invalid_invite").contains("'b'"));
+    assert!(refused(&bob, &ada.npub, "invalid_invite").contains("ocmesh peer add"));
+
+    // The code as a person pastes it, on standard input.
+    let mut joining = bob.command(&["join", "-", "--name", "lady ada", "--timeout", "30", "--json"]);
+    let mut joining = joining.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (start, end) = code.split_at(50);
+    let pasted = format!("  {}\n  {}\n", start.to_uppercase(), end.to_uppercase());
+    std::io::Write::write_all(&mut joining.stdin.take().unwrap(), pasted.as_bytes()).unwrap();
+    let joined: Value = serde_json::from_slice(&joining.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!((&joined["id"], &joined["state"], &joined["npub"]), (id, &"joined".into(), &ada.npub.clone().into()));
+    let phrase = joined["phrase"].as_str().unwrap();
+    assert_eq!(phrase.split(' ').count(), 4);
+    let at_ada = ada.json(&["invite", "list"]);
+    assert_eq!(
+        (&at_ada[0]["phrase"], &at_ada[0]["npub"], &at_ada[0]["state"]),
+        (&phrase.into(), &bob.npub.clone().into(), &"joined".into())
+    );
+    assert!(ada.run(&["invite", "list"]).expect(0).stdout.contains(phrase));
+    for (person, other, petname) in [(&ada, &bob, "bobby"), (&bob, &ada, "lady ada")] {
+        let peer = person.json(&["peer", "show", &other.npub]);
+        assert_eq!((&peer["trust"], &peer["petname"]), (&"known".into(), &petname.into()));
+    }
+    assert!(bob.run(&["join", code]).expect(0).stdout.contains(&format!("Words to compare: {phrase}")), "once more tells the same");
+    assert!(bob.run(&["send", "lady ada", "hello", "--wait", "--timeout", "30"]).expect(0).stdout.starts_with("Delivered"));
+
+    // One that was taken back. Without a terminal there is the code alone, to be piped.
+    let plain = ada.run(&["invite"]).expect(0);
+    assert!(plain.stdout.starts_with("ocmesh1") && plain.stdout.lines().count() == 1 && plain.stderr.contains("ocmesh join"), "{plain:?}");
+    let open = ada.json(&["invite", "list"]);
+    ada.run(&["invite", "revoke", open[0]["id"].as_str().unwrap().split_at(6).0]).expect(0);
+    refused(&bob, plain.stdout.trim(), "invite_revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_can_be_seen_given_up_and_what_is_used_changed() {
     let (relay, ada, bob) = two().await;
     relay.shutdown().await;

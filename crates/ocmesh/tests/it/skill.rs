@@ -24,6 +24,10 @@ fn check(name: &str, value: &Value) {
         "AddPeerRequest" => fits::<AddPeerRequest>(value),
         "PeerPatch" => fits::<PeerPatch>(value),
         "Done" => fits::<Done>(value),
+        "Invite" => fits::<Invite>(value),
+        "NewInvite" => fits::<NewInvite>(value),
+        "InviteRequest" => fits::<InviteRequest>(value),
+        "JoinRequest" => fits::<JoinRequest>(value),
         "Message" => fits::<Message>(value),
         "ReadRequest" => fits::<ReadRequest>(value),
         "Marked" => fits::<Marked>(value),
@@ -73,7 +77,18 @@ fn the_reference_has_every_call_with_json_that_fits() {
                 let names: BTreeSet<&str> = list.as_array().unwrap().iter().filter_map(|event| event["event"].as_str()).collect();
                 assert_eq!(
                     names,
-                    BTreeSet::from(["message", "peer", "receipt", "relay", "gap", "gap_healed", "gap_lost", "chain_broken", "status"])
+                    BTreeSet::from([
+                        "message",
+                        "peer",
+                        "receipt",
+                        "relay",
+                        "gap",
+                        "gap_healed",
+                        "gap_lost",
+                        "chain_broken",
+                        "invite",
+                        "status"
+                    ])
                 );
             }
             Reply::Other(media_type) => assert!(section.contains(media_type), "{heading}"),

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use ocmesh_api::{
-    AddPeerRequest, AddRelayRequest, Done, ErrorBody, Event, Identity, IdentityPatch, Marked, Message, MessageDetail, Method, OutboxEntry,
-    Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, SendRequest, Sent, StatusReport, route::Reply as Shape,
+    AddPeerRequest, AddRelayRequest, Done, ErrorBody, Event, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest, Marked, Message,
+    MessageDetail, Method, NewInvite, OutboxEntry, Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, SendRequest, Sent, StatusReport,
+    route::Reply as Shape,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -101,6 +102,10 @@ async fn every_sample_reads_as_its_type() {
     reads_as::<Peer>(&document, "Peer", done);
     reads_as::<AddPeerRequest>(&document, "AddPeerRequest", done);
     reads_as::<PeerPatch>(&document, "PeerPatch", done);
+    reads_as::<Invite>(&document, "Invite", done);
+    reads_as::<NewInvite>(&document, "NewInvite", done);
+    reads_as::<InviteRequest>(&document, "InviteRequest", done);
+    reads_as::<JoinRequest>(&document, "JoinRequest", done);
     reads_as::<Message>(&document, "Message", done);
     reads_as::<MessageDetail>(&document, "MessageDetail", done);
     reads_as::<ReadRequest>(&document, "ReadRequest", done);
@@ -128,6 +133,7 @@ async fn every_sample_reads_as_its_type() {
 
 #[test]
 fn the_samples_name_real_keys() {
+    assert!(ocmesh_wire::invite::read(&JoinRequest::example().code).is_ok());
     for (pubkey, npub) in [(StatusReport::example().pubkey, StatusReport::example().npub), (Peer::example().pubkey, Peer::example().npub)] {
         assert_eq!(ocmesh_wire::npub(&pubkey.parse().unwrap()), npub);
     }

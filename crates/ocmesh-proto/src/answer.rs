@@ -1,0 +1,119 @@
+//! What a command is answered with: what was done, or why it was not.
+
+use crate::{At, InviteId, InviteState, MessageId, PubKey, RelayUrl, Status};
+
+/// The answer to a command that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// A message is on disk in the outbox.
+    Queued {
+        /// Its id.
+        id: MessageId,
+        /// Whom it is for.
+        to: PubKey,
+        /// When it was written.
+        written_at: At,
+        /// Where it stands.
+        status: Status,
+    },
+    /// So many messages were marked.
+    Marked(u32),
+    /// A peer was added or changed.
+    Peer(PubKey),
+    /// An invite is on disk.
+    Invited {
+        /// Its name.
+        id: InviteId,
+        /// From when on it is of no use.
+        expires_at: At,
+        /// Relays to name in its code.
+        relays: Vec<RelayUrl>,
+    },
+    /// We have joined by this invite, or are about to.
+    Invite(InviteId),
+}
+
+/// Why a command was not done. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No peer of that key.
+    #[error("no peer {0} is known")]
+    PeerUnknown(String),
+    /// More than one peer of that name.
+    #[error("{count} peers are called {name:?}")]
+    NameAmbiguous {
+        /// The name.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// The one peer of that name looks like another one, whom we know.
+    #[error("the peer that calls itself {name:?} looks like {like:?}, whom you know, and is somebody else")]
+    NameLooksLike {
+        /// The name.
+        name: String,
+        /// Whom it looks like.
+        like: String,
+    },
+    /// That is our own key.
+    #[error("that is this agent's own key")]
+    Ourselves,
+    /// The peer is blocked.
+    #[error("the peer is blocked")]
+    PeerBlocked,
+    /// Nothing to send.
+    #[error("the content is empty")]
+    ContentEmpty,
+    /// Too much to send.
+    #[error("the content has {chars} characters, more than {max}")]
+    ContentTooLong {
+        /// How many it has.
+        chars: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// An idempotency key was used for something else.
+    #[error("the idempotency key was used for another message")]
+    IdempotencyConflict,
+    /// The outbox holds as much as it may.
+    #[error("the outbox is full: {0} messages are waiting")]
+    OutboxFull(usize),
+    /// The key is not a point on the curve, or the content does not fit the form.
+    #[error("the message could not be encrypted: {0}")]
+    Unsealable(&'static str),
+    /// No such message.
+    #[error("no such message in the outbox")]
+    MessageUnknown,
+    /// The message is past changing.
+    #[error("the message is already {0}")]
+    MessageFinal(&'static str),
+    /// No such relay.
+    #[error("no such relay in the list")]
+    RelayUnknown,
+    /// Already there.
+    #[error("the relay is already in the list")]
+    RelayKnown,
+    /// No such invite.
+    #[error("there is no such invite")]
+    InviteUnknown,
+    /// An invite lives from one minute to seven days.
+    #[error("an invite lives from one minute to seven days")]
+    InviteLife,
+    /// Our own invite.
+    #[error("this is an invite of this agent's own")]
+    OwnInvite,
+    /// The invite is of no use any more.
+    #[error("the invite is {}", .0.as_str())]
+    InviteClosed(InviteState),
+    /// Too many open invites.
+    #[error("{0} invites are open, more are not allowed")]
+    InvitesFull(usize),
+    /// Too many relays.
+    #[error("at most {0} relays")]
+    RelaysFull(usize),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
