@@ -344,6 +344,7 @@ fn config() {
     );
     put("config", "no-toml", "name = \"\u{1b}");
     put("config", "unknown", "relay = 1");
+    put("config", "address", "api.host = \"0.0.0.0\"");
     put("config", "bad", "[api]\nport = 99999999999999999999");
     put("config", "dotted", "api.port = 0x1F\n\"presence\".status = \"quiet\"\nfeatures = [\"a\", \"b\u{fe0f}\"]");
     put("config", "date", "name = 2026-01-01\nhandshake = {mode = \"off\", per_minute = 1.5}");

@@ -15,7 +15,7 @@ const CORPUS_BYTES_MAX: u64 = 1024 * 1024;
 /// How far the inputs of each target must get, at least.
 const MUST_REACH: &[(&str, &[&str])] = &[
     ("announcements", &["presence", "presence with relays", "profile", "relay list", "empty list", "dated ahead", "refused"]),
-    ("config", &["defaults", "changed", "no TOML", "unknown key", "bad value"]),
+    ("config", &["defaults", "changed", "no TOML", "unknown key", "no address", "bad value"]),
     ("frames", &["event", "no event in it", "words", "other", "malformed"]),
     (
         "messages",
