@@ -202,6 +202,16 @@ fn guesses_are_not_answered_and_a_few_end_the_invite() {
 }
 
 #[test]
+fn a_join_that_is_the_first_thing_heard_after_the_end_comes_too_late() {
+    let mut world = strangers();
+    invite(&mut world, 0, 7, HOUR).unwrap();
+    world.now = world.now.plus(HOUR);
+    assert!(hand(&mut world, key(100), Body::Join(frame(7, 1)), proven(true, "x")), "it is told why");
+    assert_eq!(state(&world, 0, 7), Some(InviteState::Expired));
+    assert_eq!(world.nodes[0].disk.peers[&key(100)].trust, Trust::Unknown);
+}
+
+#[test]
 fn the_first_number_stands_and_answers_are_bounded() {
     let mut world = strangers();
     invite(&mut world, 0, 7, HOUR).unwrap();

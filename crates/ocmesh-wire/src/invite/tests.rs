@@ -115,6 +115,20 @@ fn a_join_and_its_answer_prove_themselves_and_give_one_phrase() {
 }
 
 #[test]
+fn an_inviter_cannot_answer_with_another_seed_than_its_code_commits_it_to() {
+    let (inviter, joiner) = (Keys::generate().public(), Keys::generate().public());
+    let kept = read(&write(&inviter, &seed(1), AT, &[])).unwrap().keep().unwrap();
+    let asked = join(&kept, &inviter, &joiner);
+    // It has the secret, so the proof fits; but a seed chosen now would choose the words.
+    let answer = |seed: InviteSecret| {
+        let proof = joined_mac(&secret_of(&InviteSecret([1; 32])), &inviter, &joiner, &asked.nonce, &seed).finalize().into_bytes().into();
+        JoinedFrame { invite: asked.invite, seed, proof }
+    };
+    assert!(check_joined(&kept, &inviter, &joiner, &answer(seed(1))).good);
+    assert!(!check_joined(&kept, &inviter, &joiner, &answer(seed(2))).good);
+}
+
+#[test]
 fn whoever_stands_between_gets_two_phrases_that_do_not_fit() {
     // Mallory joins Ada with her code, and gives Bob a code of its own.
     let [ada, bob, mallory] = [3u8, 4, 5].map(|n| Keys::from_secret_bytes(&[n; 32]).unwrap().public());
