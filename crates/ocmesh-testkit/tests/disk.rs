@@ -198,7 +198,8 @@ async fn c07_a_damaged_database_is_put_aside_and_history_comes_back() -> Result<
     ensure!(more.is_ok());
     wait::stays("anna's API", Duration::from_secs(3), async || warned(&anna, "damaged").await.is_ok()).await?;
     let failures = lines(&anna, "store cannot write");
-    ensure!(failures < 4 && !anna.daemon.printed().contains("panicked"), "{failures} failures: {}", anna.daemon.printed());
+    // In circles it would be hundreds; how many tries fit into these seconds is the machine's.
+    ensure!(failures < 20 && !anna.daemon.printed().contains("panicked"), "{failures} failures: {}", anna.daemon.printed());
     ensure!(anna.daemon.terminate().await?.success());
 
     // A damaged first page: the start says what is wrong, and touches nothing.
