@@ -89,7 +89,7 @@ impl Mesh {
         if self.outbox.len() >= OUTBOX_MAX {
             return Err(Refusal::OutboxFull(self.outbox.len()));
         }
-        let (form, route_unknown) = (self.form_for(peer), peer.dm_relays.is_none() && peer.presence_relays.is_empty());
+        let (form, route_unknown) = (self.form_for(&peer), peer.dm_relays.is_none() && peer.presence_relays.is_empty());
         if route_unknown {
             self.look_up(to, false);
         }

@@ -1,16 +1,13 @@
 //! Every peer we know, and who is online.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use crate::{At, Lookalikes, PeerRecord, PubKey, Refusal, Trust, limit::PEERS_MAX};
+use crate::{At, Lookalikes, PeerRecord, Peers, PubKey, Refusal, Trust, limit::PEERS_MAX, peers::Glimpse};
 
 /// The peers, by key, with an index of leases. A peer's record changes only through [`Directory::edit`].
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    peers: BTreeMap<PubKey, PeerRecord>,
+    peers: Peers,
     /// Peers that count as online, by the end of their lease.
     leases: BTreeSet<(At, PubKey)>,
     /// The names nobody else should look like. Shared with whoever shows peers; copied when it changes, which is rare.
@@ -18,22 +15,25 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn load(records: Vec<PeerRecord>, now: At) -> Self {
-        let mut directory = Self::default();
-        let mut lookalikes = Lookalikes::default();
-        for record in records {
-            if record.is_online(now) {
-                directory.leases.insert((record.lease_until, record.pubkey));
+    pub(crate) fn load(peers: Peers, now: At) -> Self {
+        let (mut leases, mut lookalikes) = (BTreeSet::new(), Lookalikes::default());
+        for peer in peers.glimpses() {
+            if peer.online_until > now {
+                leases.insert((peer.online_until, peer.pubkey));
             }
-            lookalikes.put(&record);
-            directory.peers.insert(record.pubkey, record);
+            if let Some(record) = peer.trust.is_accepted().then(|| peers.get(&peer.pubkey)).flatten() {
+                lookalikes.put(&record);
+            }
         }
-        directory.lookalikes = Arc::new(lookalikes);
-        directory
+        Self { peers, leases, lookalikes: Arc::new(lookalikes) }
     }
 
-    pub(crate) fn get(&self, peer: &PubKey) -> Option<&PeerRecord> {
+    pub(crate) fn get(&self, peer: &PubKey) -> Option<PeerRecord> {
         self.peers.get(peer)
+    }
+
+    pub(crate) fn trust(&self, peer: &PubKey) -> Option<Trust> {
+        self.peers.trust(peer)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -42,10 +42,6 @@ impl Directory {
 
     pub(crate) fn online(&self) -> usize {
         self.leases.len()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &PeerRecord> {
-        self.peers.values()
     }
 
     pub(crate) const fn lookalikes(&self) -> &Arc<Lookalikes> {
@@ -61,7 +57,7 @@ impl Directory {
         if self.lookalikes.is_behind(&record) {
             Arc::make_mut(&mut self.lookalikes).put(&record);
         }
-        self.peers.insert(record.pubkey, record);
+        self.peers.put(record);
     }
 
     pub(crate) fn remove(&mut self, peer: &PubKey) -> Option<PeerRecord> {
@@ -76,16 +72,14 @@ impl Directory {
     /// Changes a record and keeps the lease index true. Returns what the caller's closure returns, with whether the peer was online
     /// before and is online after.
     pub(crate) fn edit<T>(&mut self, peer: &PubKey, now: At, change: impl FnOnce(&mut PeerRecord) -> T) -> Option<(T, bool, bool)> {
-        let record = self.peers.get_mut(peer)?;
+        let mut record = self.peers.get(peer)?;
         let was = self.leases.remove(&(record.lease_until, record.pubkey));
-        let out = change(record);
+        let out = change(&mut record);
         let is = record.is_online(now);
         if is {
             self.leases.insert((record.lease_until, record.pubkey));
         }
-        if self.lookalikes.is_behind(record) {
-            Arc::make_mut(&mut self.lookalikes).put(record);
-        }
+        self.insert(record);
         Some((out, was, is))
     }
 
@@ -106,17 +100,19 @@ impl Directory {
     /// Finds a peer by petname, else by a name that only one peer has and that does not look like one already known.
     pub(crate) fn named(&self, text: &str) -> Result<PubKey, Refusal> {
         let wanted = text.trim().to_lowercase();
-        let same = |name: &Option<String>| name.as_ref().is_some_and(|name| name.to_lowercase() == wanted);
+        let same = |name: Option<&str>| name.is_some_and(|name| name.to_lowercase() == wanted);
         let pick = |mut found: Vec<PubKey>| match (found.len(), found.pop()) {
             (_, None) => Ok(None),
             (1, Some(peer)) => Ok(Some(peer)),
             (count, Some(_)) => Err(Refusal::NameAmbiguous { name: text.to_owned(), count }),
         };
-        let petnamed = pick(self.iter().filter(|peer| same(&peer.petname)).map(|peer| peer.pubkey).collect())?;
+        let found =
+            |is_it: &dyn Fn(&Glimpse<'_>) -> bool| self.peers.glimpses().filter(|peer| is_it(peer)).map(|peer| peer.pubkey).collect();
+        let petnamed = pick(found(&|peer| same(peer.petname)))?;
         if let Some(peer) = petnamed {
             return Ok(peer);
         }
-        let named = pick(self.iter().filter(|peer| same(&peer.name) && peer.trust != Trust::Blocked).map(|peer| peer.pubkey).collect())?;
+        let named = pick(found(&|peer| same(peer.name) && peer.trust != Trust::Blocked))?;
         let record = named.and_then(|peer| self.get(&peer)).ok_or_else(|| Refusal::PeerUnknown(text.to_owned()))?;
         let warning = self.lookalikes.warning(&record.pubkey, record.name.as_deref(), record.petname.as_deref(), record.trust);
         match warning.and_then(|warning| warning.looks_like) {
@@ -132,7 +128,8 @@ impl Directory {
             return Vec::new();
         }
         let mut strangers: Vec<(At, PubKey)> = self
-            .iter()
+            .peers
+            .glimpses()
             .filter(|peer| peer.trust == Trust::Unknown && peer.petname.is_none())
             .map(|peer| (peer.last_seen, peer.pubkey))
             .collect();

@@ -89,7 +89,7 @@ impl Mesh {
         });
         let Some((Some((described, moved)), was_online, is_online)) = edited else { return };
         self.put_peer(&author);
-        if is_online && self.directory.get(&author).is_some_and(confirms) {
+        if is_online && self.directory.get(&author).is_some_and(|peer| confirms(&peer)) {
             self.expect_overdue_receipts(&author);
         }
         let what = if is_new {
@@ -194,7 +194,7 @@ impl Mesh {
             return;
         }
         let author = envelope.author;
-        if self.directory.get(&author).is_some_and(|peer| peer.trust == Trust::Blocked) {
+        if self.directory.trust(&author) == Some(Trust::Blocked) {
             self.change(Change::AddSeen { id: envelope.id, at: now });
             return;
         }
@@ -214,7 +214,7 @@ impl Mesh {
             self.notice_peer(author, PeerChange::Discovered);
             self.look_up(author, false);
         }
-        if self.directory.get(&author).is_some_and(confirms) {
+        if self.directory.get(&author).is_some_and(|peer| confirms(&peer)) {
             self.expect_overdue_receipts(&author);
         }
         self.take_body(envelope, facts, earlier);
@@ -291,7 +291,7 @@ impl Mesh {
 
     fn message_received(&mut self, envelope: Envelope, facts: Facts, kind: String, content: String) {
         let now = self.now;
-        let trust = self.directory.get(&envelope.author).map_or(Trust::Unknown, |peer| peer.trust);
+        let trust = self.directory.trust(&envelope.author).unwrap_or(Trust::Unknown);
         let held = match self.policy.inbox {
             InboxPolicy::Open => false,
             InboxPolicy::Ask => !trust.is_accepted(),
@@ -344,7 +344,7 @@ impl Mesh {
 
     /// Sends the receipts that are owed for these messages, now that their author is accepted or our agent has read them.
     pub(crate) fn send_receipts(&mut self, peer: PubKey, messages: Vec<InboundFacts>) {
-        if !self.directory.get(&peer).is_some_and(|record| record.trust.is_accepted()) {
+        if !self.directory.trust(&peer).is_some_and(Trust::is_accepted) {
             return;
         }
         for facts in messages.into_iter().filter(|facts| facts.from == peer) {
@@ -364,7 +364,7 @@ impl Mesh {
     /// A message we have came again in a new wrap: its author may have missed our receipt.
     fn receipt_again(&mut self, message: InboundFacts) {
         let (now, from) = (self.now, message.from);
-        if !self.directory.get(&from).is_some_and(|record| record.trust.is_accepted()) {
+        if !self.directory.trust(&from).is_some_and(Trust::is_accepted) {
             return;
         }
         self.receipted.retain(|_, at| now.since(*at) < RECEIPT_AGAIN_MS);

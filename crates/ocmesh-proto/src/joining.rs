@@ -52,7 +52,7 @@ impl Mesh {
             Some(InviteState::Open) | None => {}
             Some(state) => return Err(Refusal::InviteClosed(state)),
         }
-        if self.directory.get(&inviter).is_some_and(|peer| peer.trust == Trust::Blocked) {
+        if self.directory.trust(&inviter) == Some(Trust::Blocked) {
             return Err(Refusal::PeerBlocked);
         }
         // No code lives longer than seven days; one that says so was not made by us.

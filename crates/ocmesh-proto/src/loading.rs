@@ -1,8 +1,8 @@
 //! What was written under another clock, made fit for this one. A daemon may have run with a clock that was wrong, or start with one.
 
 use crate::{
-    At, Form, Handshake, HopState, INVITE_LIFE_MS_MAX, InviteRecord, OwnRecord, Parcel, PeerRecord, PeerRelays, Policy, RelayRecord,
-    Snapshot,
+    At, Form, Handshake, HopState, INVITE_LIFE_MS_MAX, InviteRecord, OwnRecord, Parcel, Policy, RelayRecord, Snapshot,
+    peers::Row,
     time::{DAY, HOUR, MINUTE},
 };
 
@@ -27,7 +27,7 @@ impl Snapshot {
     /// Takes out what cannot be: moments that lie ahead.
     pub(crate) fn fit(&mut self, policy: &Policy, now: At) {
         own(&mut self.own, now);
-        self.peers.iter_mut().for_each(|record| peer(record, now));
+        self.peers.rows_mut().for_each(|row| peer(row, now));
         self.parcels.iter_mut().for_each(|waiting| parcel(waiting, policy, now));
         self.relays.iter_mut().for_each(|record| relay(record, now));
         self.invites.iter_mut().for_each(|record| invite(record, now));
@@ -45,21 +45,19 @@ fn own(own: &mut OwnRecord, now: At) {
 }
 
 /// A presence or list from ahead would shadow every later one until then.
-fn peer(record: &mut PeerRecord, now: At) {
-    if is_ahead(record.presence_at, now) {
-        record.presence_at = At(0);
-        record.lease_until = At(0);
+fn peer(row: &mut Row, now: At) {
+    if is_ahead(row.presence_at, now) {
+        row.presence_at = At(0);
+        row.lease_until = At(0);
     }
-    record.first_seen = record.first_seen.min(now);
-    record.last_seen = record.last_seen.min(now);
-    let list = |list: &mut Option<PeerRelays>| {
-        if let Some(list) = list.as_mut().filter(|list| is_ahead(list.created_at, now)) {
-            list.created_at = At(0);
+    row.first_seen = row.first_seen.min(now);
+    row.last_seen = row.last_seen.min(now);
+    for list_at in [&mut row.dm_at, &mut row.read_at] {
+        if is_ahead(*list_at, now) {
+            *list_at = At(0);
         }
-    };
-    list(&mut record.dm_relays);
-    list(&mut record.read_relays);
-    if let Handshake::Sent { at, .. } | Handshake::Handshaked { at } | Handshake::Unanswered { at } = &mut record.handshake {
+    }
+    if let Handshake::Sent { at, .. } | Handshake::Handshaked { at } | Handshake::Unanswered { at } = &mut row.handshake {
         *at = (*at).min(now);
     }
 }

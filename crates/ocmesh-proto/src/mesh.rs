@@ -211,8 +211,7 @@ impl Mesh {
     /// Writes a peer's record as it is now.
     pub(crate) fn put_peer(&mut self, peer: &PubKey) {
         if let Some(record) = self.directory.get(peer) {
-            let record = Box::new(record.clone());
-            self.change(Change::PutPeer(record));
+            self.change(Change::PutPeer(Box::new(record)));
         }
     }
 
@@ -265,7 +264,7 @@ impl Mesh {
 
     /// A peer's record.
     #[must_use]
-    pub fn peer(&self, peer: &PubKey) -> Option<&crate::PeerRecord> {
+    pub fn peer(&self, peer: &PubKey) -> Option<crate::PeerRecord> {
         self.directory.get(peer)
     }
 

@@ -1,6 +1,6 @@
 //! What the core starts from: everything in the store that it keeps in memory.
 
-use crate::{Gap, InviteRecord, OwnLine, OwnRecord, Parcel, PeerRecord, RelayRecord};
+use crate::{Gap, InviteRecord, OwnLine, OwnRecord, Parcel, Peers, RelayRecord};
 
 /// The core's memory, loaded from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -8,7 +8,7 @@ pub struct Snapshot {
     /// Ourselves.
     pub own: OwnRecord,
     /// Every peer.
-    pub peers: Vec<PeerRecord>,
+    pub peers: Peers,
     /// Everything in the outbox.
     pub parcels: Vec<Parcel>,
     /// Our relays.

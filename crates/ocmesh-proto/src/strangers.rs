@@ -49,7 +49,7 @@ impl Mesh {
     /// Nobody accepted this peer, and we never wrote to it: how its messages stand with the store has to be looked up.
     #[must_use]
     pub fn is_stranger(&self, peer: &PubKey) -> bool {
-        *peer != self.me && self.directory.get(peer).is_none_or(|record| record.trust == Trust::Unknown)
+        *peer != self.me && self.directory.trust(peer).is_none_or(|trust| trust == Trust::Unknown)
     }
 
     /// How many messages of strangers were left aside lately, none of them followed by an hour without one.

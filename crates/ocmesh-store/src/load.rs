@@ -39,15 +39,19 @@ impl Store {
     }
 }
 
-/// Every row of a statement as a value.
-pub(crate) fn all<T>(db: &Connection, sql: &str, read: impl Fn(&Row<'_>) -> Result<T, ReadError>) -> Result<Vec<T>, ReadError> {
+/// Every row of a statement as a value, none of them held back for another.
+pub(crate) fn all<T, C: FromIterator<T>>(
+    db: &Connection,
+    sql: &str,
+    read: impl Fn(&Row<'_>) -> Result<T, ReadError>,
+) -> Result<C, ReadError> {
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
-    let mut values = Vec::new();
-    while let Some(row) = rows.next()? {
-        values.push(read(row)?);
-    }
-    Ok(values)
+    std::iter::from_fn(|| match rows.next() {
+        Ok(row) => row.map(&read),
+        Err(error) => Some(Err(error.into())),
+    })
+    .collect()
 }
 
 /// Reads a peer from [`PEER_COLUMNS`].

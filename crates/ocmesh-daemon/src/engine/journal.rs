@@ -9,7 +9,7 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
     match notice {
         Notice::PeerChanged { peer, what } => {
             let record = mesh.peer(peer);
-            let name = record.and_then(|record| record.name.as_deref()).unwrap_or("");
+            let name = record.as_ref().and_then(|record| record.name.as_deref()).unwrap_or("");
             let npub = ocmesh_wire::npub(peer);
             match what {
                 PeerChange::Discovered => tracing::info!(%npub, name, "peer discovered"),
@@ -17,7 +17,7 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
                 PeerChange::Online => tracing::info!(%npub, name, "peer online"),
                 PeerChange::Offline => tracing::info!(%npub, name, "peer offline"),
                 PeerChange::Trust => {
-                    let trust = record.map_or("", |record| record.trust.as_str());
+                    let trust = record.as_ref().map_or("", |record| record.trust.as_str());
                     tracing::info!(%npub, name, trust, "peer trust changed");
                 }
                 PeerChange::Described => tracing::debug!(%npub, name, "peer described itself"),

@@ -140,7 +140,7 @@ impl Mesh {
                 return Err(crate::Refusal::MessageFinal(facts.status.as_str()));
             }
         }
-        if self.directory.get(&facts.to).is_some_and(|peer| peer.trust == crate::Trust::Blocked) {
+        if self.directory.trust(&facts.to) == Some(crate::Trust::Blocked) {
             return Err(crate::Refusal::PeerBlocked);
         }
         // What relays took stays relayed, whatever comes of this try: the new parcel knows it, and waits for the receipt as the old one did.

@@ -23,7 +23,7 @@ impl Mesh {
     pub(super) fn expect_receipt(&mut self, parcel: &mut Parcel) {
         let may_confirm = |peer: &PeerRecord| peer.trust.is_accepted() && (confirms(peer) || peer.presence_at == At(0));
         let has_room = self.outbox.len() < OUTBOX_MAX / 2;
-        if parcel.resend.is_none() && has_room && self.directory.get(&parcel.to).is_some_and(may_confirm) {
+        if parcel.resend.is_none() && has_room && self.directory.get(&parcel.to).is_some_and(|peer| may_confirm(&peer)) {
             parcel.resend = Some(Resend { count: 0, at: self.resend_at(0), seen: false, taken_at: self.now, taken_by: 0 });
         }
     }

@@ -77,7 +77,7 @@ impl Mesh {
 
     /// A peer misses messages of ours.
     pub(crate) fn asked_again(&mut self, from: PubKey, line: LineId, numbers: &[u64], asked: &[AskedFacts]) {
-        if !self.directory.get(&from).is_some_and(|peer| peer.trust.is_accepted()) {
+        if !self.directory.trust(&from).is_some_and(crate::Trust::is_accepted) {
             return;
         }
         let used = self.own_lines.get(&from).filter(|own| own.line == line).map_or(0, |own| own.number);

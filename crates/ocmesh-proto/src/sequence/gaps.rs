@@ -172,7 +172,7 @@ impl Mesh {
     fn standing_to(&self, peer: &PubKey) -> Standing {
         let open = self.relays.open_own();
         Standing {
-            trust: self.directory.get(peer).map(|record| record.trust),
+            trust: self.directory.trust(peer),
             online: !open.is_empty(),
             catching_up: open.iter().any(|url| self.relays.get(url).is_some_and(|relay| !relay.caught_up.contains(&Sub::Wraps))),
         }
@@ -217,7 +217,7 @@ impl Mesh {
     /// Adds a gap within the bounds: the oldest of the same peer makes room, lost ones first. When the gaps of others fill everything, a
     /// stranger's is not kept.
     fn add_gap(&mut self, gap: Gap) {
-        let trusted = self.directory.get(&gap.peer).is_some_and(|record| record.trust.is_accepted());
+        let trusted = self.directory.trust(&gap.peer).is_some_and(crate::Trust::is_accepted);
         let full = self.gaps.all.len() >= if trusted { GAPS_MAX } else { GAPS_MAX / 2 };
         let own: Vec<(bool, At, Key)> = self.gaps.of(gap.peer).map(|gap| (gap.lost.is_none(), gap.found_at, key(gap))).collect();
         if full || own.len() >= GAPS_PER_PEER_MAX {

@@ -55,10 +55,10 @@ fn a_receipt_from_somebody_else_moves_nothing() {
     assert!(!step.changes.iter().any(|change| matches!(change, ocmesh_proto::Change::SetStatus { .. })));
 }
 
-/// A stranger's text, handed to the first node; gives what follows from it.
-fn text_from(world: &mut World, author: [u8; 32]) -> ocmesh_proto::Step {
+/// What somebody writes to the first node, as it is opened there.
+fn from(world: &mut World, author: [u8; 32], body: Body) -> (MessageId, Opened) {
     let (id, event_id, me, now) = (world.fresh_id(), world.fresh_id(), world.nodes[0].me, world.now);
-    let opened = Opened::Direct(Envelope {
+    let envelope = Envelope {
         id,
         event_id,
         author: ocmesh_proto::PubKey::from_bytes(author),
@@ -69,9 +69,15 @@ fn text_from(world: &mut World, author: [u8; 32]) -> ocmesh_proto::Step {
         subject: None,
         chain: None,
         place: None,
-        body: Body::Ping,
-    });
-    let facts = ocmesh_proto::Facts::default();
+        body,
+    };
+    (id, Opened::Direct(envelope))
+}
+
+/// A stranger's ping, handed to the first node; gives what follows from it.
+fn ping_from(world: &mut World, author: [u8; 32]) -> ocmesh_proto::Step {
+    let (_, opened) = from(world, author, Body::Ping);
+    let (facts, now) = (ocmesh_proto::Facts::default(), world.now);
     world.nodes[0].mesh.as_mut().unwrap().handle(Input::EventOpened { relay: url(A), opened, facts }, now)
 }
 
@@ -90,10 +96,10 @@ fn a_relay_that_never_ends_a_look_up_does_not_end_looking_up() {
         step.effects.iter().any(|effect| matches!(effect, ocmesh_proto::Effect::Subscribe { sub: ocmesh_proto::Sub::Lookup(_), .. }))
     };
     // These look-ups reach no relay here, so none of them is ever answered.
-    let begun = (0..40).filter(|n| looks_up(&text_from(&mut world, author(*n)))).count();
+    let begun = (0..40).filter(|n| looks_up(&ping_from(&mut world, author(*n)))).count();
     assert_eq!(begun, 32, "bounded");
     world.now = world.now.plus(MINUTE + SECOND);
-    assert!(looks_up(&text_from(&mut world, author(1_000))), "old ones make room");
+    assert!(looks_up(&ping_from(&mut world, author(1_000))), "old ones make room");
 }
 
 #[test]
@@ -104,12 +110,12 @@ fn a_flood_of_pings_is_answered_within_bounds() {
     let is_pong =
         |effect: &ocmesh_proto::Effect| matches!(effect, ocmesh_proto::Effect::Seal { draft: ocmesh_proto::Draft::Direct(_), .. });
     let pongs = |step: &ocmesh_proto::Step| step.effects.iter().filter(|effect| is_pong(effect)).count();
-    assert_eq!(pongs(&text_from(&mut world, author(1))), 1);
-    assert_eq!(pongs(&text_from(&mut world, author(1))), 0, "one peer, once in ten seconds");
-    let answered: usize = (2..6_000).map(|n| pongs(&text_from(&mut world, author(n)))).sum();
+    assert_eq!(pongs(&ping_from(&mut world, author(1))), 1);
+    assert_eq!(pongs(&ping_from(&mut world, author(1))), 0, "one peer, once in ten seconds");
+    let answered: usize = (2..6_000).map(|n| pongs(&ping_from(&mut world, author(n)))).sum();
     assert!(answered <= 4_096, "{answered}");
     world.now = world.now.plus(11 * MINUTE);
-    assert_eq!(pongs(&text_from(&mut world, author(9_999))), 1, "the flood is over");
+    assert_eq!(pongs(&ping_from(&mut world, author(9_999))), 1, "the flood is over");
 }
 
 #[test]
@@ -152,20 +158,7 @@ fn nothing_is_sent_to_a_name_that_looks_like_one_we_know() {
 
 /// A message of somebody through the relay, as anybody may send one.
 fn message_from(world: &mut World, author: [u8; 32], text: &str) -> MessageId {
-    let (id, event_id, me, now) = (world.fresh_id(), world.fresh_id(), world.nodes[0].me, world.now);
-    let opened = Opened::Direct(Envelope {
-        id,
-        event_id,
-        author: ocmesh_proto::PubKey::from_bytes(author),
-        recipient: me,
-        form: Form::Nip17,
-        written_at: now,
-        reply_to: None,
-        subject: None,
-        chain: None,
-        place: None,
-        body: Body::Text(text.to_owned()),
-    });
+    let (id, opened) = from(world, author, Body::Text(text.to_owned()));
     world.input(0, Input::EventOpened { relay: url(A), opened, facts: ocmesh_proto::Facts::default() });
     id
 }

@@ -2,7 +2,7 @@
 
 use ocmesh_proto::{
     At, Chain, Change, FailReason, Form, Handshake, HistoryEntry, Hop, HopState, Notice, OwnRecord, ParcelClass, PeerChange, PeerRecord,
-    PeerRelays, PeerSource, PeerStatus, ReceiptsSent, RelayOrigin, RelayRecord, Resend, RouteReason, Status, Trust,
+    PeerRelays, PeerSource, PeerStatus, Peers, ReceiptsSent, RelayOrigin, RelayRecord, Resend, RouteReason, Status, Trust,
 };
 
 use super::*;
@@ -45,14 +45,14 @@ fn peers_come_back_whole_and_are_replaced_whole() {
     store.close().unwrap();
 
     let mut store = home.open();
-    assert_eq!(store.load().unwrap().peers, [plain.clone(), full.clone()]);
+    assert_eq!(store.load().unwrap().peers, Peers::from_iter([plain.clone(), full.clone()]));
     assert_eq!(store.reader().peer(&full.pubkey).unwrap(), Some(full.clone()));
     assert_eq!(store.reader().peer(&peer_key(2)).unwrap(), None);
 
     for handshake in [Handshake::None, Handshake::Handshaked { at: At(8) }, Handshake::Unanswered { at: At(9) }] {
         let changed = PeerRecord { handshake, trust: Trust::Blocked, ..PeerRecord::new(full.pubkey, PeerSource::Added, At(10)) };
         write(&mut store, &[put_peer(changed.clone())]);
-        assert_eq!(store.load().unwrap().peers, [plain.clone(), changed]);
+        assert_eq!(store.load().unwrap().peers, Peers::from_iter([plain.clone(), changed]));
     }
 }
 

@@ -249,3 +249,34 @@ fn states_of_the_future_are_dropped_and_messages_of_any_time_are_read() {
         }
     }
 }
+
+#[test]
+fn a_forgery_is_known_by_sight_when_it_comes_again() {
+    let (inputs, _) = mpsc::channel(1);
+    let mut ingest = Ingest {
+        keys: Arc::new(Keys::from_secret_bytes(&BOB).unwrap()),
+        clock: Clock::from_fn(|| NOW),
+        recent: Arc::default(),
+        forgeries: Forgeries::default(),
+        forged: Recent::of(8),
+        inputs,
+    };
+    let relay: Arc<str> = "wss://relay.example.com".into();
+    let event = genuine(0);
+    let handled = || Handled { kind: 1, dated: NOW, id: event["id"].as_str().unwrap().parse().unwrap() };
+    let forged = {
+        let mut forged = event.clone();
+        forged["content"] = json!("something else");
+        forged.to_string()
+    };
+    let told = ingest.open(&relay, &forged, handled()).and_then(|heard| heard.input);
+    assert!(matches!(told, Some(Input::ForgeriesSeen { times: 1, .. })), "{told:?}");
+    assert!(ingest.forged.contains(forged.as_str()), "remembered whole");
+    // What is remembered as forged is not looked at again: so is a genuine one that we only say was forged.
+    let genuine = event.to_string();
+    ingest.forged.insert(genuine.as_str());
+    assert!(ingest.open(&relay, &genuine, handled()).is_none(), "counted, and told a minute later");
+    ingest.forged.clear();
+    let opened = ingest.open(&relay, &genuine, handled()).and_then(|heard| heard.input);
+    assert!(matches!(opened, Some(Input::EventOpened { .. })), "{opened:?}");
+}
