@@ -16,7 +16,7 @@ use crate::{
 /// How long a connection waits for another: a checkpoint on a slow disk takes a second or two, a hang is longer than five.
 const BUSY_MS: u64 = 5_000;
 /// Page cache of the writer: the inner pages of every index at 1,000,000 messages, and a batch of their leaves.
-const WRITER_CACHE_KIB: u32 = 2_048;
+const WRITER_CACHE_KIB: u32 = 4_096;
 /// Page cache of each reader: some ten pages of a list.
 const READER_CACHE_KIB: u32 = 1_024;
 /// The WAL file is cut to this after a checkpoint, so that one busy hour does not keep its space for ever.
