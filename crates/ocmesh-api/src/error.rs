@@ -146,6 +146,10 @@ codes! {
     Unsealable = "unsealable", 422, "check the recipient's key";
     /// Too many requests.
     RateLimited = "rate_limited", 429, "wait as long as the Retry-After header says, then call more slowly";
+    /// Agents answer each other without end.
+    LoopSuspected = "loop_suspected", 429, "leave it at that, or ask your owner: what the owner sends with `ocmesh send` at a terminal always goes";
+    /// An agent wrote to this peer as often as it may.
+    TooManySends = "too_many_sends", 429, "say more in fewer messages, or ask your owner; send.per_hour sets how many";
     /// A fault of ours.
     Internal = "internal", 500, "look into the log (ocmesh logs), and report it";
     /// The outbox holds as much as it may.

@@ -28,12 +28,14 @@ pub enum Event {
     ChainBroken(GapEvent),
     /// An invite stands elsewhere now.
     Invite(Box<Invite>),
+    /// Agents answer each other without end and were stopped, or are free again.
+    Loop(LoopEvent),
     /// Our own profile or health changed.
     Status(StatusEvent),
 }
 
 impl Event {
-    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken invite status`.
+    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken invite loop status`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -46,6 +48,7 @@ impl Event {
             Self::GapLost(_) => "gap_lost",
             Self::ChainBroken(_) => "chain_broken",
             Self::Invite(_) => "invite",
+            Self::Loop(_) => "loop",
             Self::Status(_) => "status",
         }
     }
@@ -62,6 +65,7 @@ impl Event {
             Self::Relay(data) => serde_json::to_string(data),
             Self::Gap(data) | Self::GapHealed(data) | Self::GapLost(data) | Self::ChainBroken(data) => serde_json::to_string(data),
             Self::Invite(data) => serde_json::to_string(data),
+            Self::Loop(data) => serde_json::to_string(data),
             Self::Status(data) => serde_json::to_string(data),
         }
     }
@@ -81,6 +85,7 @@ impl Event {
             "gap_lost" => Self::GapLost(serde_json::from_str(data)?),
             "chain_broken" => Self::ChainBroken(serde_json::from_str(data)?),
             "invite" => Self::Invite(serde_json::from_str(data)?),
+            "loop" => Self::Loop(serde_json::from_str(data)?),
             "status" => Self::Status(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))
@@ -145,6 +150,19 @@ pub struct GapEvent {
     pub missing: u64,
     /// How many will not come any more.
     pub lost: u64,
+    /// When it changed.
+    pub at: String,
+}
+
+/// Agents answer each other without end and were stopped, or are free again. See `loops` in `GET /status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoopEvent {
+    /// Whom our agent last wrote to, hex.
+    pub pubkey: String,
+    /// `tripped` or `closed`.
+    pub change: String,
+    /// Until when agents do not go on.
+    pub until: String,
     /// When it changed.
     pub at: String,
 }

@@ -18,10 +18,10 @@ mod send;
 mod status;
 
 #[cfg(feature = "client")]
-pub use client::{CarriedBody, CarriedRequest, CarriedResponse, Carry, Carrying, Client, ClientError, EventStream, Page};
+pub use client::{Client, ClientError, EventStream, Page};
 pub use endpoint::Endpoint;
 pub use error::{ApiError, ErrorBody, ErrorCode};
-pub use events::{Event, GapEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+pub use events::{Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
 pub use identity::{Identity, IdentityPatch};
 pub use invites::{Invite, InviteRequest, JoinRequest, NewInvite};
 pub use messages::{HistoryLine, Marked, Message, MessageDetail, MessagesQuery, ReadRequest};
@@ -29,8 +29,8 @@ pub use outbox::{Hop, OutboxEntry, OutboxQuery};
 pub use peers::{AddPeerRequest, LooksLike, NameWarning, Peer, PeerPatch, PeersQuery};
 pub use relays::{AddRelayRequest, RelayStatus};
 pub use route::{Method, ROUTES, Route, Scope};
-pub use send::{SendRequest, Sent};
-pub use status::{Done, Health, OutboxCounts, StatusReport};
+pub use send::{Origin, SendRequest, Sent};
+pub use status::{Done, Health, LoopStatus, OutboxCounts, StatusReport};
 
 /// Entries in a list when `limit` is not given.
 pub const LIMIT_DEFAULT: u32 = 100;

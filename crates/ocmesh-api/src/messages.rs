@@ -54,7 +54,7 @@ pub struct Message {
     pub stored_at: String,
     /// When our agent acknowledged it.
     pub read_at: Option<String>,
-    /// Agent-made hops so far, where the author counts them.
+    /// Agent-made hops so far, as far as known.
     pub hops: Option<u32>,
     /// Waits for its owner's consent: a request, without its text.
     pub held: bool,

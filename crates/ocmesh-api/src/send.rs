@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Send a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!(SendRequest::example()))]
 pub struct SendRequest {
@@ -21,6 +21,20 @@ pub struct SendRequest {
     /// The same call with the same key gives the same id for 7 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Who wants it sent: `agent` or `owner`. What an owner sends is never stopped as a loop. Left out, it is an agent that has longer: six
+    /// times as long without `reply_to`, three times while it is as slow as a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Who wants a message sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A program that decides by itself what to send.
+    Agent,
+    /// The person it belongs to.
+    Owner,
 }
 
 /// The message is on disk, in the outbox, with an id that never changes.
@@ -47,6 +61,7 @@ impl SendRequest {
             reply_to: Some(crate::Message::example().id),
             subject: None,
             idempotency_key: Some("review-17".to_owned()),
+            origin: Some(Origin::Agent),
         }
     }
 }

@@ -41,8 +41,46 @@ pub struct StatusReport {
     pub outbox: OutboxCounts,
     /// Every relay in use.
     pub relay_status: Vec<RelayStatus>,
+    /// Agents that answer each other without end and were stopped, newest first.
+    #[serde(default)]
+    pub loops: Vec<LoopStatus>,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
+}
+
+/// A run of messages between agents that was stopped. What the owner sends goes all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoopStatus {
+    /// Whom our agent last wrote to, hex.
+    pub pubkey: String,
+    /// `open` (agents do not go on) or `half_open` (one turn may go, and shows whether it is over).
+    pub state: String,
+    /// Turns that our agent took.
+    pub own_turns: u64,
+    /// Turns of everybody, as far as known.
+    pub turns: u64,
+    /// How often it was stopped; each time takes twice as long.
+    pub trips: u64,
+    /// When it was stopped last.
+    pub since: String,
+    /// Until when agents do not go on.
+    pub until: String,
+}
+
+impl LoopStatus {
+    /// A sample for the documentation.
+    #[must_use]
+    pub fn example() -> Self {
+        Self {
+            pubkey: crate::Peer::example().pubkey,
+            state: "open".to_owned(),
+            own_turns: 5,
+            turns: 10,
+            trips: 1,
+            since: "2026-11-23T12:57:00.000Z".to_owned(),
+            until: "2026-11-23T13:02:00.000Z".to_owned(),
+        }
+    }
 }
 
 /// Whether messages can come and go.
@@ -102,6 +140,7 @@ impl StatusReport {
             lost_count: 0,
             outbox: OutboxCounts { queued: 0, relayed: 1, failed: 0 },
             relay_status: vec![RelayStatus::example()],
+            loops: vec![LoopStatus::example()],
             warnings: Vec::new(),
         }
     }

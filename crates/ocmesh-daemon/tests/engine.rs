@@ -18,7 +18,7 @@ use ocmesh_daemon::{
     shutdown::StopToken,
 };
 use ocmesh_localrelay::{LocalRelay, RelayOptions};
-use ocmesh_proto::{HistoryEntry, MessageId, Notice, Policy, PubKey, Refusal, RelayUrl, Trust, time::HOUR};
+use ocmesh_proto::{HistoryEntry, MessageId, Notice, Origin, Policy, PubKey, Refusal, RelayUrl, Trust, time::HOUR};
 use ocmesh_store::{MessageQuery, PeerQuery, PruneLimits, Reader, Store, StoreKey};
 use ocmesh_testkit::wait;
 use ocmesh_wire::Keys;
@@ -120,6 +120,7 @@ fn send(to: &str, content: &str, idempotency_key: Option<&str>) -> Ask {
         reply_to: None,
         subject: None,
         idempotency_key: idempotency_key.map(str::to_owned),
+        origin: Origin::Unsaid,
     }
 }
 
@@ -213,7 +214,14 @@ async fn questions_that_cannot_be_answered_say_why_and_change_nothing() {
     assert!(matches!(ask(send(&"ab".repeat(32), "x", None)).await, AskError::Refused(Refusal::PeerUnknown(_))));
     assert!(matches!(ask(send("bob", "", None)).await, AskError::Refused(Refusal::ContentEmpty)));
     let missing = MessageId::from_bytes([7; 32]);
-    let reply = Ask::Send { to: "bob".into(), content: "x".into(), reply_to: Some(missing), subject: None, idempotency_key: None };
+    let reply = Ask::Send {
+        to: "bob".into(),
+        content: "x".into(),
+        reply_to: Some(missing),
+        subject: None,
+        idempotency_key: None,
+        origin: Origin::Unsaid,
+    };
     assert!(matches!(ask(reply).await, AskError::ParentUnknown(id) if id == missing));
     assert!(matches!(ask(Ask::Cancel(missing)).await, AskError::Refused(Refusal::MessageUnknown)));
 

@@ -8,8 +8,10 @@ use std::{
 };
 
 use rmcp::{ServiceExt as _, service::ServerInitializeError};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
+};
 
 use crate::server::MeshServer;
 
@@ -42,8 +44,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let gone = CancellationToken::new();
-    let server = MeshServer::of_home(home, gone.clone());
+    let (gone, caller_gone) = watch::channel(false);
+    let server = MeshServer::new(home, caller_gone);
     let running = match server.serve((Listening { inner: read, gone }, write)).await {
         Ok(running) => running,
         // A caller that never said a word owes us none.
@@ -57,7 +59,7 @@ where
 /// A reader that tells at once when its other end is closed, so that calls that wait end too.
 struct Listening<R> {
     inner: R,
-    gone: CancellationToken,
+    gone: watch::Sender<bool>,
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Listening<R> {
@@ -70,7 +72,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Listening<R> {
             Poll::Pending => false,
         };
         if ended {
-            self.gone.cancel();
+            self.gone.send_replace(true);
         }
         polled
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use ocmesh_api::Client;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -12,7 +11,7 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use crate::{
     introduction,
@@ -21,23 +20,17 @@ use crate::{
     untrusted::{NAME_CHARS_MAX, label},
 };
 
-/// Answers MCP requests by asking the daemon. Holds nothing but the way to it.
+/// Answers MCP requests by asking the daemon of one home. Holds nothing but the path to it.
 #[derive(Debug, Clone)]
 pub struct MeshServer {
     mesh: Mesh,
 }
 
 impl MeshServer {
-    /// A server for the daemon of `home`; calls that wait end when `caller_gone` is cancelled.
+    /// A server for the daemon of `home`; calls that wait end when `caller_gone` turns true.
     #[must_use]
-    pub const fn of_home(home: PathBuf, caller_gone: CancellationToken) -> Self {
-        Self { mesh: Mesh::of_home(home, caller_gone) }
-    }
-
-    /// A server inside the daemon that `client` reaches; calls that wait end when `stop` is cancelled.
-    #[must_use]
-    pub const fn here(client: Client, stop: CancellationToken) -> Self {
-        Self { mesh: Mesh::here(client, stop) }
+    pub const fn new(home: PathBuf, caller_gone: watch::Receiver<bool>) -> Self {
+        Self { mesh: Mesh::new(home, caller_gone) }
     }
 }
 

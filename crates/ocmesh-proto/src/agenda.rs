@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Gaps,
     /// An invite may be over.
     Invites,
+    /// A loop of agents that was stopped is over.
+    Loops,
     /// Something in the outbox may go to this relay.
     Pump(RelayUrl),
     /// A message to ourselves through this relay is due to leave, or to be back.

@@ -1,6 +1,9 @@
 //! What a command is answered with: what was done, or why it was not.
 
-use crate::{At, InviteId, InviteState, MessageId, PubKey, RelayUrl, Status};
+use crate::{
+    At, Form, InviteId, InviteState, LoopState, MessageId, PubKey, RelayUrl, RouteReason, Status,
+    time::{HOUR, MINUTE},
+};
 
 /// The answer to a command that was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,17 @@ pub enum Answer {
         written_at: At,
         /// Where it stands.
         status: Status,
+    },
+    /// A message would be queued. Nothing was sealed, stored or sent.
+    WouldQueue {
+        /// Whom it would be for.
+        to: PubKey,
+        /// The form it would take.
+        form: Form,
+        /// Where it would go.
+        relays: Vec<RelayUrl>,
+        /// Why there.
+        why: RouteReason,
     },
     /// So many messages were marked.
     Marked(u32),
@@ -80,6 +94,27 @@ pub enum Refusal {
     /// The outbox holds as much as it may.
     #[error("the outbox is full: {0} messages are waiting")]
     OutboxFull(usize),
+    /// Agents answer each other without end.
+    #[error(
+        "this looks like agents answering each other without end: {} turns of this agent within {}, {} of everybody. Agents may go on in {}",
+        state.own_turns, in_words(*span_ms), state.turns, in_words(*wait_ms)
+    )]
+    LoopSuspected {
+        /// What was stopped.
+        state: LoopState,
+        /// From its first message of ours until now.
+        span_ms: u64,
+        /// From now until agents may go on.
+        wait_ms: u64,
+    },
+    /// The agent wrote to this peer as often as it may.
+    #[error("agents may send {per_hour} messages an hour to one peer; the next in {}", in_words(*wait_ms))]
+    TooManySends {
+        /// How many.
+        per_hour: u32,
+        /// From now until the next one may go.
+        wait_ms: u64,
+    },
     /// The key is not a point on the curve, or the content does not fit the form.
     #[error("the message could not be encrypted: {0}")]
     Unsealable(&'static str),
@@ -116,4 +151,11 @@ pub enum Refusal {
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
+}
+
+/// A span of time, in whole minutes or hours, never less than it is.
+pub(crate) fn in_words(ms: u64) -> String {
+    let (unit, count) = if ms <= 90 * MINUTE { ("minute", ms.div_ceil(MINUTE).max(1)) } else { ("hour", ms.div_ceil(HOUR)) };
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{s}")
 }

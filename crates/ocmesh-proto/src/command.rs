@@ -5,6 +5,7 @@ use crate::{
     Mesh, MessageId, MessageRecord, Notice, ParcelClass, PeerChange, PeerSource, PubKey, ReceiptsSent, Recipient, Refusal, RelayOrigin,
     RelayRecord, RelayUrl, SealRefused, Sealed, SendRequest, Status, Trust, label,
     limit::{ABOUT_CHARS_MAX, CONTENT_CHARS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OUTBOX_MAX, OWN_RELAYS_MAX},
+    loops::{Candidate, Pass},
     mesh::Job,
     outbox::Posting,
 };
@@ -22,6 +23,7 @@ pub(crate) struct PendingSend {
     subject: Option<String>,
     place: Option<crate::Place>,
     idempotency_key: Option<String>,
+    pass: Pass,
 }
 
 impl Mesh {
@@ -89,13 +91,20 @@ impl Mesh {
         if self.outbox.len() >= OUTBOX_MAX {
             return Err(Refusal::OutboxFull(self.outbox.len()));
         }
-        let (form, route_unknown) = (self.form_for(&peer), peer.dm_relays.is_none() && peer.presence_relays.is_empty());
+        let (parent, subject) = (request.reply_to.as_deref(), request.subject.as_deref());
+        let subject = subject.and_then(|subject| label::clean(subject, NAME_CHARS_MAX * 2));
+        let form = self.form_for(&peer);
+        let route_unknown = peer.dm_relays.is_none() && peer.presence_relays.is_empty();
+        let pass = self.guard(&Candidate { to, parent, subject: subject.as_deref(), chars, origin: request.origin }, request.dry_run)?;
+        if request.dry_run {
+            let (relays, why) = self.route_to(&to);
+            return Ok(Some(Answer::WouldQueue { to, form, relays, why }));
+        }
         if route_unknown {
             self.look_up(to, false);
         }
         let place = if form == crate::Form::Nip17 { Some(self.next_place(&to)) } else { None };
         let parent = request.reply_to;
-        let chain = parent.as_ref().and_then(|parent| parent.chain).map(|chain| Chain { hops: chain.hops.saturating_add(1), ..chain });
         let pending = PendingSend {
             command,
             to,
@@ -104,9 +113,10 @@ impl Mesh {
             written_at: self.now,
             reply_to: parent.as_ref().map(|parent| parent.id),
             thread: parent.as_ref().map(|parent| parent.thread),
-            subject: request.subject.as_deref().and_then(|subject| label::clean(subject, NAME_CHARS_MAX * 2)),
+            subject,
             place,
             idempotency_key: request.idempotency.map(|idempotency| idempotency.key),
+            pass,
         };
         let draft = DirectDraft {
             to,
@@ -115,7 +125,7 @@ impl Mesh {
             written_at: pending.written_at,
             reply_to: pending.reply_to,
             subject: pending.subject.clone(),
-            chain,
+            chain: pass.chain,
             place,
             own_copy: form == crate::Form::Nip17,
         };
@@ -135,6 +145,9 @@ impl Mesh {
         let (id, to, now) = (sealed.message_id, pending.to, self.now);
         let (form, written_at, ttl_ms) = (pending.form, pending.written_at, self.policy.message_ttl_ms);
         let (relays, why) = self.route_to(&to);
+        // Kind 4 has no room for a chain; we remember it all the same.
+        let chain = sealed.chain.or(pending.pass.chain).unwrap_or(Chain { id, hops: 0 });
+        self.said(to, chain, pending.subject.as_deref(), &pending.pass);
         self.change(Change::AddMessage(Box::new(MessageRecord {
             id,
             direction: Direction::Out,
@@ -148,7 +161,7 @@ impl Mesh {
             thread: pending.thread.unwrap_or(id),
             reply_to: pending.reply_to,
             subject: pending.subject,
-            chain: sealed.chain,
+            chain: Some(chain),
             place: pending.place,
             status: Status::Queued,
             idempotency_key: pending.idempotency_key,

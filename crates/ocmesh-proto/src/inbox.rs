@@ -302,7 +302,12 @@ impl Mesh {
             }
         };
         let accepted = trust.is_accepted();
-        let record = record_of(&envelope, envelope.author, &facts, kind, content, now);
+        let chain = self.chain_heard(&envelope.author, envelope.id, envelope.chain, content.chars().count());
+        let chain = Some(chain);
+        if !held {
+            self.chains.hear(envelope.author, chain, envelope.subject.as_deref(), accepted, now);
+        }
+        let record = MessageRecord { chain, ..record_of(&envelope, envelope.author, &facts, kind, content, now) };
         let receipts = ReceiptsSent { delivered: accepted, read: false };
         self.change(Change::AddMessage(Box::new(MessageRecord { held, receipts, ..record })));
         self.notice(Notice::MessageArrived { id: envelope.id, from: envelope.author, trust, held });

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    AskedFacts, At, Chain, CommandId, EventId, Form, InviteFacts, InviteId, InviteSecret, JobId, JoinRequest, MessageId, Opened,
-    PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, StrangerFacts, Sub, Trust, Verdict,
+    AskedFacts, At, Chain, CommandId, Direction, EventId, Form, InviteFacts, InviteId, InviteSecret, JobId, JoinRequest, MessageId, Opened,
+    Origin, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, StrangerFacts, Sub, Trust, Verdict,
 };
 
-/// Something that happened.
+/// Something that happened. Lives for a moment on one stack or in one short queue, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// The daemon is up and the snapshot is loaded.
@@ -262,11 +263,15 @@ pub struct SendRequest {
     /// What to say.
     pub content: String,
     /// The parent.
-    pub reply_to: Option<ParentFacts>,
+    pub reply_to: Option<Box<ParentFacts>>,
     /// Subject of the thread.
     pub subject: Option<String>,
     /// The caller's key for "the same call again".
     pub idempotency: Option<Idempotency>,
+    /// Who wants it sent.
+    pub origin: Origin,
+    /// Only say what would become of it.
+    pub dry_run: bool,
 }
 
 /// A caller's key, and the message an earlier call with it made in the last 7 days.
@@ -311,6 +316,10 @@ pub struct ParentFacts {
     pub thread: MessageId,
     /// Its chain.
     pub chain: Option<Chain>,
+    /// Whose it is.
+    pub direction: Direction,
+    /// When it was stored.
+    pub stored_at: crate::At,
 }
 
 /// What receipts need of an inbound message.

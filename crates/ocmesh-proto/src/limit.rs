@@ -36,6 +36,18 @@ pub const LOOKUPS_MAX: usize = 32;
 pub const RELAY_TEXT_CHARS_MAX: usize = 200;
 /// Presences written to disk for one stranger are at least this far apart unless something visible changed, in milliseconds.
 pub const PRESENCE_WRITE_INTERVAL_MS: u64 = 60_000;
+/// Turns are counted over this time, and a chain that was calm for so long is over: slower than this no talk is a loop.
+pub const LOOP_WINDOW_MS: u64 = 3_600_000;
+/// A loop rests for this long when it is stopped first: longer than a burst of retries, short enough to wait for.
+pub const LOOP_COOL_MS: u64 = 5 * 60_000;
+/// Longest rest of a loop that goes on whenever it may: four turns a day cost little.
+pub const LOOP_COOL_MS_MAX: u64 = 6 * 3_600_000;
+/// Chains of ours, and peers we wrote to, that the loop guard remembers: an hour of more than one a second.
+pub const CHAINS_MAX: usize = 4_096;
+/// Peers whose newest message the loop guard remembers; strangers are forgotten first, so that a flood costs neither memory nor guard.
+pub const HEARD_MAX: usize = 1_024;
+/// Stored messages from which the loop guard is rebuilt at a start: some milliseconds of reading.
+pub const TURNS_MAX: usize = 2_000;
 /// Highest number of a message in its line: the largest integer that every JSON reader keeps exact (2^53 - 1).
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Lines kept of one peer: an honest one begins another only after its store was lost, and once a device.

@@ -40,6 +40,10 @@ pub struct Policy {
     pub inbox: InboxPolicy,
     /// About how often a message to ourselves goes through each inbox relay, in milliseconds: from half of this to twice of it.
     pub inbox_check_interval_ms: u64,
+    /// Turns that agents may take in answering each other, all together.
+    pub loop_turns_max: u32,
+    /// Messages an hour that an agent may send to one peer.
+    pub agent_sends_per_hour: u32,
     /// Dial relays with private addresses that a peer named. Off unless the owner wrote it.
     pub private_relays: bool,
 }
@@ -63,6 +67,8 @@ impl Default for Policy {
             message_ttl_ms: 7 * DAY,
             inbox: InboxPolicy::Open,
             inbox_check_interval_ms: 30 * MINUTE,
+            loop_turns_max: 10,
+            agent_sends_per_hour: 60,
             private_relays: false,
         }
     }

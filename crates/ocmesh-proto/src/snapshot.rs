@@ -1,6 +1,6 @@
 //! What the core starts from: everything in the store that it keeps in memory.
 
-use crate::{Gap, InviteRecord, OwnLine, OwnRecord, Parcel, Peers, RelayRecord};
+use crate::{At, Chain, Direction, Gap, InviteRecord, OwnLine, OwnRecord, Parcel, Peers, PubKey, RelayRecord};
 
 /// The core's memory, loaded from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,4 +19,19 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Invites, open ones and those that are over.
     pub invites: Vec<InviteRecord>,
+    /// The newest messages that belong to a chain, oldest first, at most [`crate::limit::TURNS_MAX`].
+    pub turns: Vec<Turn>,
+}
+
+/// A stored message of agents, for the loop guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// When it was stored.
+    pub at: At,
+    /// The other side.
+    pub peer: PubKey,
+    /// Whose message.
+    pub direction: Direction,
+    /// Its chain.
+    pub chain: Chain,
 }

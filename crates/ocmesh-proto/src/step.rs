@@ -345,8 +345,43 @@ pub enum Notice {
         /// Which.
         id: InviteId,
     },
+    /// Agents answer each other without end, or do not any more.
+    LoopChanged {
+        /// Whom our agent last wrote to.
+        peer: PubKey,
+        /// What.
+        what: LoopChange,
+        /// Until when agents do not go on.
+        until: At,
+    },
     /// Our own profile or state changed.
     OwnChanged,
+}
+
+/// What changed about a loop of agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoopChange {
+    /// It was stopped.
+    Tripped,
+    /// It is over.
+    Closed,
+}
+
+impl LoopChange {
+    /// `tripped` or `closed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tripped => "tripped",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Tripped, Self::Closed].into_iter().find(|change| change.as_str() == text)
+    }
 }
 
 /// What changed about a peer's missing messages.

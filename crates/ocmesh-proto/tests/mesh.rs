@@ -15,6 +15,8 @@ mod disk;
 mod gaps;
 #[path = "mesh/invites.rs"]
 mod invites;
+#[path = "mesh/loops.rs"]
+mod loops;
 #[path = "mesh/relay.rs"]
 mod relay;
 #[path = "mesh/replacement.rs"]
@@ -24,6 +26,7 @@ mod strangers;
 #[path = "mesh/world.rs"]
 mod world;
 
+use disk::blank;
 use ocmesh_proto::{
     Answer, At, Body, Command, Envelope, FailReason, Form, Handshake, HandshakeMode, HistoryEntry, Idempotency, Input, Opened, PeerStatus,
     Presence, Recipient, Refusal, RouteReason, SendRequest, Status, Trust, kind,
@@ -43,13 +46,7 @@ fn pair() -> World {
 }
 
 fn request(to: usize, content: &str) -> SendRequest {
-    SendRequest {
-        to: Recipient::Key(key(u8::try_from(to + 1).unwrap())),
-        content: content.to_owned(),
-        reply_to: None,
-        subject: None,
-        idempotency: None,
-    }
+    SendRequest { to: Recipient::Key(key(u8::try_from(to + 1).unwrap())), content: content.to_owned(), ..blank() }
 }
 
 fn publish_raw(world: &mut World, relay: &str, opened: Opened, number: u16, created_at: At, tags: Vec<(char, String)>) {

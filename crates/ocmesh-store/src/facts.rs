@@ -5,7 +5,7 @@ mod line;
 use std::sync::Arc;
 
 use ocmesh_proto::{
-    At, Chain, EarlierSend, EventId, Form, InboundFacts, InviteId, InviteSecret, LineId, MessageId, ParentFacts, Place, PubKey,
+    At, Chain, Direction, EarlierSend, EventId, Form, InboundFacts, InviteId, InviteSecret, LineId, MessageId, ParentFacts, Place, PubKey,
     ReceiptsSent, Status, StoredFacts, StrangerFacts,
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
@@ -44,9 +44,15 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn parent_facts(&self, id: &MessageId) -> Result<Option<ParentFacts>, ReadError> {
-        self.one("SELECT id, thread, chain_id, chain_hops FROM messages WHERE id = ?1", [id.as_bytes()], |row| {
+        self.one("SELECT id, thread, chain_id, chain_hops, direction, stored_at FROM messages WHERE id = ?1", [id.as_bytes()], |row| {
             let mut fields = Fields::new(row);
-            Ok(ParentFacts { id: fields.id("message id")?, thread: fields.id("thread")?, chain: chain(&mut fields)? })
+            Ok(ParentFacts {
+                id: fields.id("message id")?,
+                thread: fields.id("thread")?,
+                chain: chain(&mut fields)?,
+                direction: fields.word("direction", Direction::parse)?,
+                stored_at: fields.at("message time")?,
+            })
         })
     }
 

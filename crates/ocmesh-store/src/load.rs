@@ -1,12 +1,13 @@
 //! Everything the core keeps in memory, read once at start.
 
 use ocmesh_proto::{
-    At, Form, Gap, Handshake, HopState, InviteId, InviteRecord, InviteRole, InviteState, Lost, OwnLine, OwnRecord, Parcel, PeerRecord,
-    PeerSource, PeerStatus, PubKey, RelayOrigin, RelayRecord, RelayUrl, Snapshot, Trust,
+    At, Direction, Form, Gap, Handshake, HopState, InviteId, InviteRecord, InviteRole, InviteState, Lost, OwnLine, OwnRecord, Parcel,
+    PeerRecord, PeerSource, PeerStatus, PubKey, RelayOrigin, RelayRecord, RelayUrl, Snapshot, Trust, Turn,
+    limit::{LOOP_WINDOW_MS, TURNS_MAX},
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{ReadError, Store, row::Fields, sound};
+use crate::{ReadError, Store, facts::chain, row::Fields, sound};
 
 /// The columns that [`peer`] reads, of a table called `p`.
 pub(crate) const PEER_COLUMNS: &str = "p.pubkey, p.name, p.petname, p.about, p.version, p.features, p.forms, p.last_form, p.status, \
@@ -35,6 +36,7 @@ impl Store {
             own_lines: all(db, "SELECT peer, line, number, last FROM own_lines", own_line)?,
             invites: all(db, &format!("SELECT {INVITE_COLUMNS} FROM invites"), invite)?,
             gaps: all(db, "SELECT peer, line, first, last, found_at, shown, asks, next_at, lost FROM gaps", gap)?,
+            turns: turns(db)?,
         })
     }
 }
@@ -139,6 +141,23 @@ fn gap(row: &Row<'_>) -> Result<Gap, ReadError> {
         next_at: fields.at("gap")?,
         lost: fields.maybe_word("gap", Lost::parse)?,
     })
+}
+
+/// The newest messages of chains, oldest first: of the last hour before the newest message of all.
+fn turns(db: &Connection) -> Result<Vec<Turn>, ReadError> {
+    let sql = format!(
+        "SELECT direction, peer, stored_at, chain_id, chain_hops FROM
+             (SELECT * FROM messages INDEXED BY messages_by_time
+              WHERE stored_at >= (SELECT max(stored_at) FROM messages) - {LOOP_WINDOW_MS}
+              ORDER BY stored_at DESC, seq DESC LIMIT {TURNS_MAX})
+         WHERE chain_id IS NOT NULL AND held = 0 ORDER BY stored_at, seq"
+    );
+    let turns: Vec<Option<Turn>> = all(db, &sql, |row| {
+        let mut fields = Fields::new(row);
+        let (direction, peer, at) = (fields.word("direction", Direction::parse)?, fields.key("message peer")?, fields.at("message time")?);
+        Ok(chain(&mut fields)?.map(|chain| Turn { at, peer, direction, chain }))
+    })?;
+    Ok(turns.into_iter().flatten().collect())
 }
 
 fn own(db: &Connection) -> Result<OwnRecord, ReadError> {

@@ -1,6 +1,6 @@
 //! Notices as they are kept, so that a listener can resume where it left off.
 
-use ocmesh_proto::{At, GapChange, MessageId, Notice, PeerChange, PubKey, RelayUrl, Status, Trust};
+use ocmesh_proto::{At, GapChange, LoopChange, MessageId, Notice, PeerChange, PubKey, RelayUrl, Status, Trust};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ pub(crate) enum Kept {
     RelayChanged { relay: RelayUrl },
     GapChanged { peer: PubKey, what: String, missing: u64, lost: u64 },
     InviteChanged { id: String },
+    LoopChanged { peer: PubKey, what: String, until: At },
     OwnChanged,
 }
 
@@ -32,6 +33,7 @@ impl From<&Notice> for Kept {
                 Self::GapChanged { peer: *peer, what: what.as_str().to_owned(), missing: *missing, lost: *lost }
             }
             Notice::InviteChanged { id } => Self::InviteChanged { id: id.to_string() },
+            Notice::LoopChanged { peer, what, until } => Self::LoopChanged { peer: *peer, what: what.as_str().to_owned(), until: *until },
             Notice::OwnChanged => Self::OwnChanged,
         }
     }
@@ -48,6 +50,7 @@ impl Kept {
             Self::RelayChanged { relay } => Notice::RelayChanged { relay },
             Self::GapChanged { peer, what, missing, lost } => Notice::GapChanged { peer, what: GapChange::parse(&what)?, missing, lost },
             Self::InviteChanged { id } => Notice::InviteChanged { id: id.parse().ok()? },
+            Self::LoopChanged { peer, what, until } => Notice::LoopChanged { peer, what: LoopChange::parse(&what)?, until },
             Self::OwnChanged => Notice::OwnChanged,
         })
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use ocmesh_api::{Client, ClientError, ErrorCode, MessagesQuery, ReadRequest, SendRequest, Sent};
+use ocmesh_api::{Client, ClientError, ErrorCode, MessagesQuery, Origin, ReadRequest, SendRequest, Sent};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -178,9 +178,10 @@ impl Talk {
         let request = SendRequest {
             to: speech.to.pubkey.clone(),
             content: content.to_owned(),
-            reply_to: None,
-            subject: None,
             idempotency_key: Some(key.to_owned()),
+            // Both sides talk all the time without listening: that is no conversation, and the loop guard has no part in it.
+            origin: Some(Origin::Owner),
+            ..SendRequest::default()
         };
         let (sent, was_cut) = self.until_answered(&speech.from, &request).await?;
         self.ledger().sent(&sent.id, &speech.from.pubkey, &speech.to.pubkey, content);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ocmesh_api::{Message, MessagesQuery, PeerPatch, PeersQuery, SendRequest, Sent};
+use ocmesh_api::{Message, MessagesQuery, Origin, PeerPatch, PeersQuery, SendRequest, Sent};
 
 use crate::{
     daemon::{TestDaemon, TestDaemonBuilder},
@@ -33,13 +33,13 @@ impl Agent {
         Ok(Self { daemon, pubkey })
     }
 
-    /// Sends text; comes back when the daemon has it on disk.
+    /// Sends text as its owner would; comes back when the daemon has it on disk.
     ///
     /// # Errors
     /// When the daemon refuses.
     pub async fn send(&self, to: &Self, content: &str) -> Result<Sent> {
         let request =
-            SendRequest { to: to.pubkey.clone(), content: content.to_owned(), reply_to: None, subject: None, idempotency_key: None };
+            SendRequest { to: to.pubkey.clone(), content: content.to_owned(), origin: Some(Origin::Owner), ..SendRequest::default() };
         Ok(self.daemon.client()?.send(&request).await?)
     }
 

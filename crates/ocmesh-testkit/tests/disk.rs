@@ -38,7 +38,7 @@ async fn two(relay: &MisbehavingRelay) -> Result<(Agent, Layer, Agent)> {
 
 /// Sends; the code of a refusal.
 async fn send(from: &Agent, to: &Agent, content: &str) -> Result<std::result::Result<(), ErrorCode>> {
-    let request = SendRequest { to: to.pubkey.clone(), content: content.to_owned(), reply_to: None, subject: None, idempotency_key: None };
+    let request = SendRequest { to: to.pubkey.clone(), content: content.to_owned(), ..SendRequest::default() };
     match from.daemon.client()?.send(&request).await {
         Ok(_) => Ok(Ok(())),
         Err(ClientError::Api(error)) => Ok(Err(error.code)),

@@ -83,6 +83,9 @@ fn policy(from: &Keys<'_>) -> Result<Policy, ConfigError> {
         inbox: from.word("inbox.policy", &[("open", InboxPolicy::Open), ("ask", InboxPolicy::Ask), ("closed", InboxPolicy::Closed)])?,
         // Twice of it is at most an hour, as promised; less than ten seconds no relay would bear.
         inbox_check_interval_ms: from.span("inbox.check_interval", 10, 30 * 60)?,
+        // Fewer turns than four would stop a question that is asked back; whoever wants no guard takes a number that is never reached.
+        loop_turns_max: from.number("loops.turns", 4..=1_000_000)?,
+        agent_sends_per_hour: from.number("send.per_hour", 1..=100_000)?,
         private_relays: from.switch("discovery.private_relays")?,
     })
 }

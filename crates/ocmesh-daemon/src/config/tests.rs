@@ -76,6 +76,8 @@ fn every_key_can_be_set_from_the_environment_and_changes_something() {
         ("messages.ttl", "1d"),
         ("inbox.policy", "ask"),
         ("inbox.check_interval", "10s"),
+        ("send.per_hour", "1"),
+        ("loops.turns", "4"),
         ("log.level", "error"),
         ("log.keep_days", "1"),
         ("log.keep_mb", "1"),

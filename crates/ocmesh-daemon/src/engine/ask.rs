@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ocmesh_proto::{At, InviteId, InviteSecret, Lookalikes, MessageId, Notice, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust};
+use ocmesh_proto::{
+    At, InviteId, InviteSecret, Lookalikes, LoopState, MessageId, Notice, Origin, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust,
+};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// A question from the Local API. Texts are as the caller wrote them; the engine resolves and checks them.
@@ -20,6 +22,8 @@ pub enum Ask {
         subject: Option<String>,
         /// The caller's key for "the same call again".
         idempotency_key: Option<String>,
+        /// Who wants it sent.
+        origin: Origin,
     },
     /// Acknowledge messages; unknown ids are left out.
     MarkRead(Vec<MessageId>),
@@ -179,6 +183,8 @@ pub struct View {
     pub peers_online: usize,
     /// The names that no peer's should look like.
     pub lookalikes: Arc<Lookalikes>,
+    /// Agents that answer each other without end and were stopped, newest first.
+    pub loops: Vec<LoopState>,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
     /// By how much this machine's clock is ahead of the relays' (negative: behind), where that is worth a word.

@@ -1,6 +1,6 @@
 //! What the log tells of the mesh: who was found, who answered, where messages stand. Never what they say.
 
-use ocmesh_proto::{GapChange, Mesh, Notice, PeerChange};
+use ocmesh_proto::{GapChange, LoopChange, Mesh, Notice, PeerChange};
 
 use super::ask::View;
 
@@ -40,6 +40,13 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
             }
         }
         Notice::InviteChanged { id } => tracing::info!(%id, "invite changed"),
+        Notice::LoopChanged { peer, what, .. } => {
+            let npub = ocmesh_wire::npub(peer);
+            match what {
+                LoopChange::Tripped => tracing::warn!(%npub, "agents answer each other without end, stopped"),
+                LoopChange::Closed => tracing::info!(%npub, "agents may go on"),
+            }
+        }
         Notice::OwnChanged => tracing::info!("own profile changed"),
     }
 }

@@ -461,6 +461,7 @@ fn told(answer: Answer) -> Told {
     match answer {
         Answer::Done => Told::Done,
         Answer::Queued { id, to, written_at, status } => Told::Queued { id, to, written_at, status },
+        Answer::WouldQueue { .. } => Told::Done,
         Answer::Marked(count) => Told::Marked(count),
         Answer::Peer(peer) => Told::Peer(peer),
         Answer::Invited { id, expires_at, relays } => Told::Invited { id, expires_at, relays },

@@ -3,13 +3,16 @@
 use std::{sync::Arc, time::UNIX_EPOCH};
 
 use ocmesh_proto::{
-    At, FORGED_MAX, Hearing, Mesh, RelayOrigin, RelayStanding, RelayUrl,
+    At, FORGED_MAX, Hearing, LoopState, Mesh, RelayOrigin, RelayStanding, RelayUrl,
     skew::{Reading, Timekeeper},
     time::{HOUR, SECOND},
 };
 use ocmesh_relay::{AuthState, LinkState, Pool, RelayStatus};
 
 use super::ask::{RelayView, View};
+
+/// Loops that are told in words; all of them are in the list beside.
+const LOOP_WARNINGS_MAX: usize = 3;
 
 /// Builds a view; `failed` counts messages given up since the start.
 pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_failing: Option<String>) -> View {
@@ -22,6 +25,8 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
     let clock_ahead_ms = Timekeeper::skew_ms(reading, mesh.told_time(), order.len());
     warnings.extend(clock_ahead_ms.map(clock_warning));
     warnings.extend(strangers_warning(mesh.left_aside()));
+    let loops = mesh.loops();
+    warnings.extend(loops.iter().take(LOOP_WARNINGS_MAX).map(loop_warning));
     View {
         name: mesh.name().to_owned(),
         about: mesh.about().to_owned(),
@@ -35,6 +40,7 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
         peers,
         peers_online,
         lookalikes: Arc::clone(mesh.lookalikes()),
+        loops,
         warnings,
         clock_ahead_ms,
         store_failing,
@@ -127,6 +133,17 @@ fn why(standing: &RelayStanding, status: &RelayStatus) -> Option<String> {
     }
     let asks_payment = standing.info.payment_required && status.state != LinkState::Open;
     asks_payment.then(|| "it asks its users for a payment; everything else goes on without it".to_owned())
+}
+
+/// What a loop that was stopped means and what to do about it.
+fn loop_warning(state: &LoopState) -> String {
+    let npub = ocmesh_wire::npub(&state.peer);
+    let short: String = npub.chars().take(12).collect();
+    format!(
+        "agents answered each other {} times without end and were stopped (the last to {short}…); they may take a turn now and then, and what \
+         you send yourself goes at once and ends it",
+        state.turns
+    )
 }
 
 /// What a wrong clock means and what to do about it.

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ocmesh_api::{ApiError, ErrorBody, ErrorCode};
-use ocmesh_proto::{InviteState, Refusal, label};
+use ocmesh_proto::{InviteState, Refusal, label, time::SECOND};
 use ocmesh_store::ReadError;
 
 use crate::engine::AskError;
@@ -14,13 +14,13 @@ use crate::engine::AskError;
 /// Longest piece of a caller's own words repeated in an error.
 const ECHO_CHARS_MAX: usize = 80;
 
-/// An answer that is not a success.
+/// An answer that is not a success, and in how many seconds it may be another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault(ApiError);
+pub(super) struct Fault(ApiError, Option<u64>);
 
 impl Fault {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(ApiError::new(code, message))
+        Self(ApiError::new(code, message), None)
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -32,7 +32,12 @@ impl Fault {
     }
 
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self(self.0.with_hint(hint))
+        Self(self.0.with_hint(hint), self.1)
+    }
+
+    /// Later it may be another answer.
+    fn wait(code: ErrorCode, why: &Refusal, ms: u64) -> Self {
+        Self(ApiError::new(code, why.to_string()), Some(ms.div_ceil(SECOND)))
     }
 
     /// Some or all of the database is not what was written.
@@ -58,9 +63,12 @@ pub(super) fn echo(text: &str) -> String {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let code = self.0.code;
+        let (code, wait_s) = (self.0.code, self.1);
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(ErrorBody { error: self.0 })).into_response();
+        if let Some(wait_s) = wait_s {
+            response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
+        }
         match code {
             ErrorCode::Unauthorized => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ocmesh\""));
@@ -126,6 +134,8 @@ impl From<Refusal> for Fault {
             Refusal::MessageFinal(_) => ErrorCode::MessageFinal,
             Refusal::RelayKnown => ErrorCode::RelayKnown,
             Refusal::RelaysFull(_) => ErrorCode::RelaysFull,
+            Refusal::LoopSuspected { wait_ms, .. } => return Self::wait(ErrorCode::LoopSuspected, &refusal, *wait_ms),
+            Refusal::TooManySends { wait_ms, .. } => return Self::wait(ErrorCode::TooManySends, &refusal, *wait_ms),
             Refusal::Stopping => ErrorCode::Stopping,
         };
         Self::new(code, refusal.to_string())

@@ -8,7 +8,7 @@ use axum::{
     response::sse::{self, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
-use ocmesh_api::{ErrorCode, Event, GapEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+use ocmesh_api::{ErrorCode, Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
 use ocmesh_proto::{At, Direction, GapChange, Notice, RelayUrl, Status};
 use tokio::sync::{
     OwnedSemaphorePermit,
@@ -152,6 +152,10 @@ async fn tell(api: &Api, at: At, notice: Notice) -> Result<Option<Event>, Fault>
         Notice::InviteChanged { id } => {
             let found = store::read(api, move |reader| reader.invite(id)).await?;
             found.map(|record| Event::Invite(Box::new(invites::show(record))))
+        }
+        Notice::LoopChanged { peer, what, until } => {
+            let (pubkey, change) = (peer.to_hex(), what.as_str().to_owned());
+            Some(Event::Loop(LoopEvent { pubkey, change, until: write(until), at: moment }))
         }
         Notice::OwnChanged => {
             let view = api.parts.mesh.view();

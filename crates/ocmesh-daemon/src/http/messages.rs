@@ -100,7 +100,11 @@ const fn is_about_messages(notice: &Notice) -> bool {
         Notice::MessageArrived { .. } | Notice::MessageMoved { .. } | Notice::MessageRead { .. } => true,
         // Accepting a peer shows what was held.
         Notice::PeerChanged { what, .. } => matches!(what, PeerChange::Trust),
-        Notice::RelayChanged { .. } | Notice::GapChanged { .. } | Notice::InviteChanged { .. } | Notice::OwnChanged => false,
+        Notice::RelayChanged { .. }
+        | Notice::GapChanged { .. }
+        | Notice::InviteChanged { .. }
+        | Notice::LoopChanged { .. }
+        | Notice::OwnChanged => false,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ocmesh_api::{HistoryLine, Hop, LooksLike, Message, NameWarning, OutboxEntry, Peer, RelayStatus};
-use ocmesh_proto::{At, Direction, HistoryEntry, HopState, Lookalikes, PeerRecord, PubKey, RelayUrl, Status};
+use ocmesh_api::{HistoryLine, Hop, LooksLike, LoopStatus, Message, NameWarning, OutboxEntry, Peer, RelayStatus};
+use ocmesh_proto::{At, Direction, HistoryEntry, HopState, Lookalikes, LoopState, PeerRecord, PubKey, RelayUrl, Status};
 use ocmesh_store::{GapCounts, MessageRow, OutboxRow};
 
 use super::moment::write;
@@ -194,4 +194,17 @@ pub(super) fn relay(view: &RelayView) -> RelayStatus {
 /// What an owner should know of a relay that answers with less than it has.
 fn cut_note(at: At) -> String {
     format!("it may hold more messages dated {} than it shows in one answer; the other relays may have them", write(at))
+}
+
+/// A loop that was stopped, as it stands now.
+pub(super) fn loop_status(state: &LoopState, now: At) -> LoopStatus {
+    LoopStatus {
+        pubkey: state.peer.to_hex(),
+        state: if state.until > now { "open" } else { "half_open" }.to_owned(),
+        own_turns: state.own_turns.into(),
+        turns: state.turns.into(),
+        trips: state.trips.into(),
+        since: write(state.since),
+        until: write(state.until),
+    }
 }

@@ -57,6 +57,7 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
         lost_count: counts.map_or(0, |counts| counts.lost),
         outbox: OutboxCounts { queued: count(view.outbox_waiting), relayed: count(view.outbox_relayed), failed: view.outbox_failed },
         relay_status: view.relays.iter().map(row::relay).collect(),
+        loops: view.loops.iter().map(|state| row::loop_status(state, now)).collect(),
         warnings,
     };
     let status = if state == Health::Ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

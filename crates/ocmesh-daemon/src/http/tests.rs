@@ -5,7 +5,6 @@ mod document;
 mod events;
 mod guard;
 mod limits;
-mod mcp;
 mod poll;
 mod refusals;
 mod tokens;

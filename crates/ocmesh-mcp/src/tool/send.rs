@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ocmesh_api::{Client, ClientError, Message, MessageDetail, MessagesQuery, SendRequest, Sent};
+use ocmesh_api::{Client, ClientError, Message, MessageDetail, MessagesQuery, Origin, SendRequest, Sent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,7 @@ impl MeshTool for Send {
             reply_to: input.reply_to,
             subject: input.subject,
             idempotency_key: Some(input.idempotency_key.map_or_else(random_key, Ok)?),
+            origin: Some(Origin::Agent),
         };
         // Listening starts before sending, so that no answer can come unseen.
         let mut watch = match input.wait_for {

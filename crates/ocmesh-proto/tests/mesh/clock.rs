@@ -22,6 +22,7 @@ fn snapshot(world: &World, index: usize) -> Snapshot {
         own_lines: disk.own_lines.values().copied().collect(),
         gaps: disk.gaps.values().cloned().collect(),
         invites: Vec::new(),
+        turns: disk.turns(),
     }
 }
 

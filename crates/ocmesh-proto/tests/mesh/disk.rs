@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
     AskedFacts, At, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, InviteFacts, InviteId, InviteRecord,
-    InviteSecret, JoinFrame, JoinedFrame, LineId, MessageId, MessageRecord, Opened, OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord,
-    Place, PlaceFacts, PubKey, RelayRecord, RelayUrl, StoredFacts, StrangerFacts, Trust, limit::LINES_PER_PEER_MAX, time::HOUR,
+    InviteSecret, JoinFrame, JoinedFrame, LineId, MessageId, MessageRecord, Opened, Origin, OwnLine, Parcel, ParcelClass, PeerLine,
+    PeerRecord, Place, PlaceFacts, PubKey, Recipient, RelayRecord, RelayUrl, SendRequest, StoredFacts, StrangerFacts, Trust, Turn,
+    limit::LINES_PER_PEER_MAX, time::HOUR,
 };
 
 pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
@@ -21,6 +22,19 @@ fn join_facts(secret: &InviteSecret, joiner: &PubKey, frame: &JoinFrame) -> Invi
 
 fn phrase(nonce: &[u8], joiner: &PubKey) -> String {
     format!("{} {}", joiner.to_hex(), nonce[0])
+}
+
+/// A message of the owner.
+pub(crate) fn blank() -> SendRequest {
+    SendRequest {
+        to: Recipient::Key(PubKey::from_bytes([0; 32])),
+        content: String::new(),
+        reply_to: None,
+        subject: None,
+        idempotency: None,
+        origin: Origin::Owner,
+        dry_run: false,
+    }
 }
 
 #[derive(Default)]
@@ -85,6 +99,13 @@ impl Disk {
             lately: inbound().filter(|m| m.peer == *author && m.stored_at >= since).count(),
             waiting: inbound().filter(|m| m.read_at.is_none() && is_stranger(&m.peer)).map(|m| m.peer).collect::<BTreeSet<_>>().len(),
         }
+    }
+
+    pub(crate) fn turns(&self) -> Vec<Turn> {
+        let turn = |m: &MessageRecord| Some(Turn { at: m.stored_at, peer: m.peer, direction: m.direction, chain: m.chain? });
+        let mut turns: Vec<Turn> = self.messages.values().filter_map(turn).collect();
+        turns.sort_by_key(|turn| turn.at);
+        turns
     }
 
     fn at(&self, peer: &PubKey, direction: Direction, line: LineId, number: u64) -> Option<&MessageRecord> {

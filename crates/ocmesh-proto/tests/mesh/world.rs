@@ -13,7 +13,7 @@ use ocmesh_proto::{
 
 pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
 use super::{
-    disk::{Disk, inbound},
+    disk::{Disk, blank, inbound},
     relay::matches_filter,
 };
 
@@ -102,6 +102,7 @@ impl World {
             own_lines: node.disk.own_lines.values().copied().collect(),
             gaps: node.disk.gaps.values().copied().collect(),
             invites: node.disk.invites.values().map(|(record, _)| record.clone()).collect(),
+            turns: node.disk.turns(),
         };
         node.mesh = Some(Mesh::new(node.me, node.policy.clone(), snapshot, seed, now));
         node.finished = false;
@@ -137,7 +138,7 @@ impl World {
 
     pub(crate) fn send(&mut self, from: usize, to: usize, content: &str) -> MessageId {
         let to = self.nodes[to].me;
-        let request = SendRequest { to: Recipient::Key(to), content: content.to_owned(), reply_to: None, subject: None, idempotency: None };
+        let request = SendRequest { to: Recipient::Key(to), content: content.to_owned(), ..blank() };
         match self.command(from, Command::Send(request)) {
             Ok(Answer::Queued { id, .. }) => id,
             other => panic!("not queued: {other:?}"),
@@ -467,7 +468,8 @@ impl World {
             written_at: draft.written_at,
             reply_to: draft.reply_to,
             subject: draft.subject,
-            chain: draft.chain.or(Some(Chain { id, hops: 0 })),
+            // Kind 4 carries none.
+            chain: nip17.then(|| draft.chain.unwrap_or(Chain { id, hops: 0 })),
             place: draft.place,
             body,
         });

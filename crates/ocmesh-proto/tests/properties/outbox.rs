@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ocmesh_proto::{
     Body, Change, Command, Effect, Envelope, EventId, Facts, Form, HistoryEntry, HopState, Input, Lane, ListPurpose, MessageId, Opened,
-    Parcel, ParcelClass, PubKey, Recipient, RelayList, RelayUrl, SendRequest, Status, Step, StoredFacts, Trust, Verdict, kind,
+    Origin, Parcel, ParcelClass, PubKey, Recipient, RelayList, RelayUrl, SendRequest, Status, Step, StoredFacts, Trust, Verdict, kind,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use proptest::prelude::*;
@@ -142,8 +142,15 @@ impl Trial {
         let bob = self.world.nodes[BOB].me;
         match op {
             Op::Send => {
-                let request =
-                    SendRequest { to: Recipient::Key(bob), content: "x".into(), reply_to: None, subject: None, idempotency: None };
+                let request = SendRequest {
+                    to: Recipient::Key(bob),
+                    content: "x".into(),
+                    reply_to: None,
+                    subject: None,
+                    idempotency: None,
+                    origin: Origin::Owner,
+                    dry_run: false,
+                };
                 _ = self.world.command(ADA, Command::Send(request));
             }
             Op::Behaves(relay, temper) => {

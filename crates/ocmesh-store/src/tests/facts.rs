@@ -1,6 +1,6 @@
 //! Facts that the core asks for, and what the outbox keeps for a retry.
 
-use ocmesh_proto::{At, Chain, Change, EarlierSend, InboundFacts, ParentFacts, StoredFacts};
+use ocmesh_proto::{At, Chain, Change, Direction, EarlierSend, InboundFacts, ParentFacts, StoredFacts};
 
 use super::*;
 
@@ -14,14 +14,39 @@ fn seen_is_what_was_marked_or_stored() {
     assert!(!store.is_seen(&id(3)).unwrap());
 }
 
+fn parent(number: u64, thread: u64, chain: Option<Chain>, direction: Direction) -> ParentFacts {
+    ParentFacts { id: id(number), thread: id(thread), chain, direction, stored_at: NOW }
+}
+
+#[test]
+fn the_turns_of_the_last_hour_come_back_in_order() {
+    let home = Home::new();
+    let mut store = home.open();
+    let chain = |hops| Some(Chain { id: id(8), hops });
+    let at = |ms: u64| NOW.plus(ms);
+    write(
+        &mut store,
+        &[
+            add(MessageRecord { chain: chain(0), stored_at: at(0), ..outbound(1, 1, NOW) }),
+            add(MessageRecord { chain: chain(1), stored_at: at(3_600_000), ..inbound(2, 1, NOW) }),
+            add(MessageRecord { chain: None, stored_at: at(3_600_001), ..inbound(3, 1, NOW) }),
+            add(MessageRecord { chain: chain(1), stored_at: at(3_600_002), held: true, ..inbound(4, 2, NOW) }),
+            add(MessageRecord { chain: chain(2), stored_at: at(3_700_000), ..outbound(5, 1, NOW) }),
+        ],
+    );
+    let turns = store.load().unwrap().turns;
+    let shown: Vec<_> = turns.iter().map(|turn| (turn.direction, turn.chain.hops, turn.at)).collect();
+    assert_eq!(shown, [(Direction::In, 1, at(3_600_000)), (Direction::Out, 2, at(3_700_000))]);
+}
+
 #[test]
 fn a_parent_gives_its_thread_and_chain() {
     let home = Home::new();
     let mut store = home.open();
     let chain = Some(Chain { id: id(8), hops: 3 });
     write(&mut store, &[add(MessageRecord { thread: id(9), chain, ..inbound(1, 1, NOW) }), add(outbound(2, 1, NOW))]);
-    assert_eq!(store.parent_facts(&id(1)).unwrap(), Some(ParentFacts { id: id(1), thread: id(9), chain }));
-    assert_eq!(store.parent_facts(&id(2)).unwrap(), Some(ParentFacts { id: id(2), thread: id(2), chain: None }));
+    assert_eq!(store.parent_facts(&id(1)).unwrap(), Some(parent(1, 9, chain, Direction::In)));
+    assert_eq!(store.parent_facts(&id(2)).unwrap(), Some(parent(2, 2, None, Direction::Out)));
     assert_eq!(store.parent_facts(&id(3)).unwrap(), None);
     assert_eq!((store.thread_of(&id(1)).unwrap(), store.thread_of(&id(3)).unwrap()), (Some(id(9)), None));
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ocmesh_proto::{
-    At, Command, CommandId, EventId, Idempotency, Input, Mesh, MessageId, Policy, PubKey, Recipient, RelayUrl, SendRequest, Trust,
+    At, Command, CommandId, EventId, Idempotency, Input, Mesh, MessageId, Origin, Policy, PubKey, Recipient, RelayUrl, SendRequest, Trust,
     skew::{Reading, Timekeeper},
     time::{DAY, MINUTE},
 };
@@ -139,12 +139,13 @@ impl Agent {
     pub(super) fn command(&mut self, ask: Ask, now: At) -> Command {
         match ask {
             Ask::Send { to, content, reply_to, key } => {
-                let reply_to = reply_to.and_then(|id| self.disk.parent_facts(id));
+                let reply_to = reply_to.and_then(|id| self.disk.parent_facts(id).map(Box::new));
                 let idempotency = key.map(|key| {
                     let earlier = self.disk.earlier_send(&key, now.minus(IDEMPOTENCY_MS), &content);
                     Idempotency { key, earlier }
                 });
-                Command::Send(SendRequest { to: Recipient::Key(to), content, reply_to, subject: None, idempotency })
+                let (to, subject) = (Recipient::Key(to), None);
+                Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin: Origin::Owner, dry_run: false })
             }
             Ask::MarkRead(ids) => Command::MarkRead { messages: self.disk.inbound_facts(&ids) },
             Ask::AddPeer { peer, hints, .. } => Command::AddPeer { peer, hints, petname: None },

@@ -63,6 +63,8 @@ impl Disk {
             own_lines: self.lines.own.values().copied().collect(),
             gaps: self.lines.gaps.values().copied().collect(),
             invites: Vec::new(),
+            // Its owners send by hand: the guard has nothing to say.
+            turns: Vec::new(),
         }
     }
 
@@ -227,7 +229,9 @@ impl Disk {
     }
 
     pub(super) fn parent_facts(&self, id: MessageId) -> Option<ParentFacts> {
-        self.messages.get(&id).map(|message| ParentFacts { id, thread: message.thread, chain: message.chain })
+        let message = self.messages.get(&id)?;
+        let MessageRecord { thread, chain, direction, stored_at, .. } = *message;
+        Some(ParentFacts { id, thread, chain, direction, stored_at })
     }
 
     /// The newest message sent under an idempotency key since then.

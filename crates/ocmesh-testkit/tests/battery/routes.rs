@@ -60,7 +60,7 @@ async fn route(anna: &Agent, to: &Keys, listed: bool) -> Result<(Vec<String>, Op
         Ok(())
     })
     .await?;
-    let request = SendRequest { to: pubkey, content: "hello".to_owned(), reply_to: None, subject: None, idempotency_key: None };
+    let request = SendRequest { to: pubkey, content: "hello".to_owned(), ..SendRequest::default() };
     let id = client.send(&request).await?.id;
     let history = client.message(&id).await?.history;
     let queued = history.into_iter().find(|line| line.what == "queued").context("no line says where it goes")?;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ocmesh_api::{Client, EventStream, Message, MessageDetail, MessagesQuery, SendRequest, Sent};
+use ocmesh_api::{Client, EventStream, Message, MessageDetail, MessagesQuery, Origin, SendRequest, Sent};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
@@ -28,7 +28,14 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: SendArgs) -> Result<(), Cl
         Some(id) => Some(find::message_id(&client, id).await?),
         None => None,
     };
-    let request = SendRequest { to: args.peer.trim().to_owned(), content, reply_to, subject: args.subject, idempotency_key: args.key };
+    let request = SendRequest {
+        to: args.peer.trim().to_owned(),
+        content,
+        reply_to,
+        subject: args.subject,
+        idempotency_key: args.key,
+        origin: Some(origin()),
+    };
     // Listening starts before sending, so that no answer can come unseen.
     let events = if args.wait.is_some() { client.events(None).await.ok() } else { None };
     let sent = client.send(&request).await.map_err(from_client)?;
@@ -41,6 +48,11 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: SendArgs) -> Result<(), Cl
     let outcome = wanted.wait(ui, &client, events).await;
     ui.progress_done();
     told(ui, &sent, wait, outcome?)
+}
+
+/// At a terminal it is the owner; what runs programs without one is an agent, or may be.
+fn origin() -> Origin {
+    if std::io::stdin().is_terminal() || std::io::stdout().is_terminal() { Origin::Owner } else { Origin::Agent }
 }
 
 fn content(text: Option<String>) -> Result<String, CliError> {

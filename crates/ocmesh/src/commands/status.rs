@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Place, from_client};
 use crate::{
     error::CliError,
-    ui::{Tint, Ui, safe, span, table},
+    ui::{Tint, Ui, safe, short_key, span, table},
 };
 
 /// `ocmesh` alone: status, or how to start.
@@ -72,6 +72,11 @@ fn render(ui: &Ui, report: &StatusReport) -> String {
     for relay in own {
         let _ = writeln!(out, "  {}", relay_line(ui, relay));
     }
+    for stopped in &report.loops {
+        let state = if stopped.state == "open" { "stopped until" } else { "one turn at a time since" };
+        let who = short_key(&stopped.pubkey);
+        let _ = writeln!(out, "loop    {} turns with {who}, {state} {}", stopped.turns, safe(&stopped.until));
+    }
     for warning in &report.warnings {
         let _ = writeln!(out, "{} {}", ui.tint(Tint::Yellow, "note:"), safe(warning));
     }
@@ -111,7 +116,8 @@ mod tests {
             render(&Ui::plain(), &report),
             "quiet-heron is ok, up 1 h  (ocmesh 0.3.0)\n  npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6\n\n\
              peers   37 online of 214\ninbox   2 unread, 3 missing\noutbox  0 queued, 1 relayed, 0 failed\nrelays  1 ready of 2\n  \
-             wss://relay.example.com  ready  48 ms\n  wss://down.example.com  waiting  refused\nnote: the clock is\\u{1b} wrong\n"
+             wss://relay.example.com  ready  48 ms\n  wss://down.example.com  waiting  refused\n\
+             loop    10 turns with npub10elfcs4f…zvjptg, stopped until 2026-11-23T13:02:00.000Z\nnote: the clock is\\u{1b} wrong\n"
         );
     }
 }

@@ -99,9 +99,8 @@ impl World {
             let request = ocmesh_api::SendRequest {
                 to: to.clone(),
                 content: key.clone(),
-                reply_to: None,
-                subject: None,
                 idempotency_key: Some(key.clone()),
+                ..ocmesh_api::SendRequest::default()
             };
             let sent = wait::until_ok("an acknowledgement", Duration::from_secs(60), async || {
                 Ok::<_, anyhow::Error>(who.daemon.client()?.send(&request).await?)

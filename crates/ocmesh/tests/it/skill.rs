@@ -87,6 +87,7 @@ fn the_reference_has_every_call_with_json_that_fits() {
                         "gap_lost",
                         "chain_broken",
                         "invite",
+                        "loop",
                         "status"
                     ])
                 );

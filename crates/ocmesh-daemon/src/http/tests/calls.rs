@@ -233,12 +233,15 @@ async fn a_message_is_sent_word_for_word() {
         reply_to: Some(id(1).to_hex()),
         subject: Some("s".to_owned()),
         idempotency_key: Some("k".to_owned()),
+        origin: Some(ocmesh_api::Origin::Owner),
     };
     let sent = daemon.client().send(&request).await.unwrap();
     assert_eq!((sent.id, sent.to, sent.status.as_str()), (id(4).to_hex(), ADA.to_owned(), "queued"));
     assert_eq!(sent.timestamp, "2026-09-21T14:13:20.000Z");
     let asked = daemon.asked.lock().unwrap();
-    let Ask::Send { to, content, reply_to, subject, idempotency_key } = &asked[0] else { panic!("{asked:?}") };
+    let Ask::Send { to, content, reply_to, subject, idempotency_key, origin: ocmesh_proto::Origin::Owner } = &asked[0] else {
+        panic!("{asked:?}")
+    };
     assert_eq!((to, content), (&request.to, &request.content));
     assert_eq!((*reply_to, subject, idempotency_key), (Some(id(1)), &request.subject, &request.idempotency_key));
 }

@@ -1,7 +1,7 @@
 //! Server-sent events: each kind, in order, once; and what was missed comes from the store.
 
 use ocmesh_api::{Event, EventStream};
-use ocmesh_proto::{FailReason, GapChange, PeerChange};
+use ocmesh_proto::{FailReason, GapChange, LoopChange, PeerChange};
 
 use super::*;
 
@@ -33,6 +33,7 @@ async fn each_kind_of_event_comes_with_its_number() {
             Notice::GapChanged { peer: ada(), what: GapChange::Healed, missing: 0, lost: 1 },
             Notice::GapChanged { peer: ada(), what: GapChange::Lost, missing: 0, lost: 2 },
             Notice::GapChanged { peer: ada(), what: GapChange::Broken, missing: 0, lost: 2 },
+            Notice::LoopChanged { peer: ada(), what: LoopChange::Tripped, until: NOW.plus(1_000) },
             Notice::OwnChanged,
         ],
     );
@@ -48,6 +49,8 @@ async fn each_kind_of_event_comes_with_its_number() {
     assert!(matches!(next(&mut stream).await, Event::GapHealed(gap) if gap.missing == 0));
     assert!(matches!(next(&mut stream).await, Event::GapLost(gap) if gap.lost == 2));
     assert!(matches!(next(&mut stream).await, Event::ChainBroken(_)));
+    let Event::Loop(stopped) = next(&mut stream).await else { panic!("agents were stopped") };
+    assert_eq!((stopped.pubkey.as_str(), stopped.change.as_str(), stopped.until.as_str()), (ADA, "tripped", "2026-09-21T14:13:21.000Z"));
     assert!(matches!(next(&mut stream).await, Event::Status(status) if status.name == "quiet-heron"));
     assert_eq!(stream.last_id(), seqs.last().copied());
 }

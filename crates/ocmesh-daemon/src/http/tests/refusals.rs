@@ -1,6 +1,6 @@
 //! Every way a call can fail: the status, the code, and that the words help.
 
-use ocmesh_proto::Refusal;
+use ocmesh_proto::{LoopState, Refusal};
 
 use super::*;
 
@@ -33,6 +33,8 @@ async fn every_refusal_of_the_mesh_has_its_status_and_code() {
         (Refusal::RelayUnknown.into(), 404, "not_found"),
         (Refusal::RelayKnown.into(), 409, "relay_known"),
         (Refusal::RelaysFull(32).into(), 409, "relays_full"),
+        (looping().into(), 429, "loop_suspected"),
+        (Refusal::TooManySends { per_hour: 60, wait_ms: 59_001 }.into(), 429, "too_many_sends"),
         (Refusal::Stopping.into(), 503, "stopping"),
     ];
     for (error, status, code) in cases {
@@ -42,6 +44,24 @@ async fn every_refusal_of_the_mesh_has_its_status_and_code() {
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()) && error["hint"].is_string(), "{reply:?}");
         assert!(!reply.body.contains("/home"), "what is internal stays inside");
     }
+}
+
+fn looping() -> Refusal {
+    let (since, until) = (NOW, NOW.plus(300_000));
+    let state = LoopState { peer: ada(), own_turns: 5, turns: 10, trips: 1, since, until, half_open: false };
+    Refusal::LoopSuspected { state, span_ms: 61_000, wait_ms: 299_001 }
+}
+
+#[tokio::test]
+async fn a_stopped_agent_hears_why_how_long_and_who_may_write() {
+    let reply = send_answer(looping().into()).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("300")));
+    let message = "this looks like agents answering each other without end: 5 turns of this agent within 2 minutes, 10 of everybody. Agents \
+                   may go on in 5 minutes";
+    assert_eq!(reply.value()["error"]["message"], message);
+    assert!(reply.value()["error"]["hint"].as_str().unwrap().contains("ocmesh send"));
+    let reply = send_answer(Refusal::TooManySends { per_hour: 60, wait_ms: 59_001 }.into()).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("60")));
 }
 
 #[tokio::test]

@@ -102,13 +102,8 @@ impl Letter {
         to: &str,
     ) -> Result<String, CliError> {
         let (from, to_name) = (self.from, self.to);
-        let request = SendRequest {
-            to: to.to_owned(),
-            content: self.text.to_owned(),
-            reply_to: self.reply_to.clone(),
-            subject: None,
-            idempotency_key: None,
-        };
+        let request =
+            SendRequest { to: to.to_owned(), content: self.text.to_owned(), reply_to: self.reply_to.clone(), ..SendRequest::default() };
         let sent: Sent = sender_api.send(&request).await.map_err(from_client)?;
         show.step(
             "sent",
