@@ -1,5 +1,6 @@
 //! A typed client of the Local API: one method a call, one connection a call. It finds the daemon by `api.json` and prefers the Unix socket.
 
+mod carry;
 mod connection;
 mod encode;
 mod events;
@@ -7,14 +8,18 @@ mod events;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::events::EventStream;
+pub use self::{
+    carry::{CarriedBody, CarriedRequest, CarriedResponse, Carry, Carrying},
+    events::EventStream,
+};
 use self::{
-    connection::{Answer, Ask},
+    connection::{Answer, Ask, Line},
     encode::{Query, fill},
 };
 use crate::{
@@ -55,7 +60,7 @@ pub struct Page<T> {
 /// Talks to the daemon of one home. Cheap to clone; holds no connection and no token.
 #[derive(Debug, Clone)]
 pub struct Client {
-    endpoint: Endpoint,
+    line: Line,
     token_file: Option<PathBuf>,
 }
 
@@ -71,19 +76,25 @@ impl Client {
             Err(error) => return Err(ClientError::Io(error)),
         };
         let endpoint = serde_json::from_slice(&text).map_err(ClientError::Decode)?;
-        Ok(Self { endpoint, token_file: Some(home.join("token")) })
+        Ok(Self { line: Line::dialled(endpoint), token_file: Some(home.join("token")) })
     }
 
     /// Talks to a known place, without a token.
     #[must_use]
     pub const fn at(endpoint: Endpoint) -> Self {
-        Self { endpoint, token_file: None }
+        Self { line: Line::dialled(endpoint), token_file: None }
+    }
+
+    /// Talks to the daemon of this very process, which listens at `endpoint`, without a connection.
+    #[must_use]
+    pub fn through(carry: Arc<dyn Carry>, endpoint: Endpoint) -> Self {
+        Self { line: Line::carried(endpoint, carry), token_file: None }
     }
 
     /// Where the daemon listens.
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        self.line.endpoint()
     }
 
     /// `GET /status`, also when the daemon is degraded.
@@ -302,7 +313,7 @@ impl Client {
     pub async fn events(&self, after: Option<u64>) -> Result<EventStream, ClientError> {
         let ask =
             Ask { method: route::EVENTS.method.as_str(), target: route::EVENTS.path.to_owned(), body: None, token: self.token()?, after };
-        EventStream::open(&self.endpoint, ask, ANSWER_TIMEOUT).await
+        EventStream::open(&self.line, ask, ANSWER_TIMEOUT).await
     }
 
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(
@@ -323,7 +334,7 @@ impl Client {
 
     async fn answer(&self, route: &Route, target: &str, body: Option<Vec<u8>>, timeout: Duration) -> Result<Answer, ClientError> {
         let ask = Ask { method: route.method.as_str(), target: target.to_owned(), body, token: self.token()?, after: None };
-        connection::exchange(&self.endpoint, ask, timeout).await
+        connection::exchange(&self.line, ask, timeout).await
     }
 
     fn token(&self) -> Result<Option<String>, ClientError> {

@@ -18,7 +18,7 @@ mod send;
 mod status;
 
 #[cfg(feature = "client")]
-pub use client::{Client, ClientError, EventStream, Page};
+pub use client::{CarriedBody, CarriedRequest, CarriedResponse, Carry, Carrying, Client, ClientError, EventStream, Page};
 pub use endpoint::Endpoint;
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use events::{Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};

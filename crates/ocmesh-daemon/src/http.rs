@@ -10,6 +10,7 @@ mod identity;
 mod invites;
 mod key;
 mod listen;
+mod mcp;
 mod messages;
 mod metrics;
 pub(crate) mod moment;
@@ -36,7 +37,7 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{MatchedPath, Request},
     http::{HeaderValue, header},
     middleware,
@@ -108,6 +109,11 @@ impl Api {
 
 /// Every call of the route table, with its description.
 fn calls() -> OpenApiRouter<Arc<Api>> {
+    inner_calls().routes(routes!(mcp::call_tools))
+}
+
+/// Those that the tools of `/mcp` are made of.
+fn inner_calls() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(status::get_status))
         .routes(routes!(peers::list_peers, peers::add_peer))
@@ -134,15 +140,20 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
 }
 
 /// The router, guard and all. Requests must carry the [`guard::Caller`] that [`serve`] adds; one without is refused.
-fn router(api: Arc<Api>) -> Router {
-    let (router, _) = calls().split_for_parts();
+fn router(api: &Arc<Api>) -> Router {
+    let inner = guarded(inner_calls(), api);
+    guarded(calls(), api).layer(Extension(mcp::Inner(inner)))
+}
+
+fn guarded(calls: OpenApiRouter<Arc<Api>>, api: &Arc<Api>) -> Router {
+    let (router, _) = calls.split_for_parts();
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), guard::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(api), guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::map_response(harden))
-        .with_state(api)
+        .with_state(Arc::clone(api))
 }
 
 async fn no_such_path() -> Fault {

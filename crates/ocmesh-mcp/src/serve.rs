@@ -8,10 +8,8 @@ use std::{
 };
 
 use rmcp::{ServiceExt as _, service::ServerInitializeError};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::watch,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::CancellationToken;
 
 use crate::server::MeshServer;
 
@@ -44,8 +42,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (gone, caller_gone) = watch::channel(false);
-    let server = MeshServer::new(home, caller_gone);
+    let gone = CancellationToken::new();
+    let server = MeshServer::of_home(home, gone.clone());
     let running = match server.serve((Listening { inner: read, gone }, write)).await {
         Ok(running) => running,
         // A caller that never said a word owes us none.
@@ -59,7 +57,7 @@ where
 /// A reader that tells at once when its other end is closed, so that calls that wait end too.
 struct Listening<R> {
     inner: R,
-    gone: watch::Sender<bool>,
+    gone: CancellationToken,
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Listening<R> {
@@ -72,7 +70,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Listening<R> {
             Poll::Pending => false,
         };
         if ended {
-            self.gone.send_replace(true);
+            self.gone.cancel();
         }
         polled
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ocmesh_api::Client;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -11,7 +12,7 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     introduction,
@@ -20,17 +21,23 @@ use crate::{
     untrusted::{NAME_CHARS_MAX, label},
 };
 
-/// Answers MCP requests by asking the daemon of one home. Holds nothing but the path to it.
+/// Answers MCP requests by asking the daemon. Holds nothing but the way to it.
 #[derive(Debug, Clone)]
 pub struct MeshServer {
     mesh: Mesh,
 }
 
 impl MeshServer {
-    /// A server for the daemon of `home`; calls that wait end when `caller_gone` turns true.
+    /// A server for the daemon of `home`; calls that wait end when `caller_gone` is cancelled.
     #[must_use]
-    pub const fn new(home: PathBuf, caller_gone: watch::Receiver<bool>) -> Self {
-        Self { mesh: Mesh::new(home, caller_gone) }
+    pub const fn of_home(home: PathBuf, caller_gone: CancellationToken) -> Self {
+        Self { mesh: Mesh::of_home(home, caller_gone) }
+    }
+
+    /// A server inside the daemon that `client` reaches; calls that wait end when `stop` is cancelled.
+    #[must_use]
+    pub const fn here(client: Client, stop: CancellationToken) -> Self {
+        Self { mesh: Mesh::here(client, stop) }
     }
 }
 

@@ -1,14 +1,9 @@
-//! One request on one connection, over the Unix socket or loopback TCP, bounded in time and size.
+//! One request on one connection, over the Unix socket or loopback TCP, or inside the process; bounded in time and size.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-    client::conn::http1,
-    header,
-};
+use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -17,13 +12,37 @@ use tokio::{
     time::timeout,
 };
 
-use super::ClientError;
+use super::{
+    ClientError,
+    carry::{CarriedRequest, CarriedResponse, Carry},
+};
 use crate::Endpoint;
 
 /// Largest answer read. A page of 1,000 long messages is about 30 MiB at most.
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A daemon on this machine accepts at once, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The way to the daemon.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    endpoint: Endpoint,
+    carry: Option<Arc<dyn Carry>>,
+}
+
+impl Line {
+    pub(super) const fn dialled(endpoint: Endpoint) -> Self {
+        Self { endpoint, carry: None }
+    }
+
+    pub(super) const fn carried(endpoint: Endpoint, carry: Arc<dyn Carry>) -> Self {
+        Self { endpoint, carry: Some(carry) }
+    }
+
+    pub(super) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
 
 /// A request to make.
 pub(super) struct Ask {
@@ -51,9 +70,9 @@ impl Drop for Driver {
 }
 
 /// Makes a request and reads the whole answer.
-pub(super) async fn exchange(endpoint: &Endpoint, ask: Ask, limit: Duration) -> Result<Answer, ClientError> {
+pub(super) async fn exchange(line: &Line, ask: Ask, limit: Duration) -> Result<Answer, ClientError> {
     timeout(limit, async {
-        let (response, _driver) = begin(endpoint, ask).await?;
+        let (response, _driver) = begin(line, ask).await?;
         let status = response.status().as_u16();
         let next = response.headers().get(header::LINK).and_then(|value| value.to_str().ok()).and_then(next_cursor);
         let body =
@@ -65,7 +84,8 @@ pub(super) async fn exchange(endpoint: &Endpoint, ask: Ask, limit: Duration) -> 
 }
 
 /// Makes a request and reads the head of the answer.
-pub(super) async fn begin(endpoint: &Endpoint, ask: Ask) -> Result<(Response<Incoming>, Driver), ClientError> {
+pub(super) async fn begin(line: &Line, ask: Ask) -> Result<(CarriedResponse, Option<Driver>), ClientError> {
+    let Line { endpoint, carry } = line;
     let mut request = Request::builder().method(ask.method).uri(ask.target).header(header::HOST, host(endpoint));
     if ask.body.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -77,6 +97,9 @@ pub(super) async fn begin(endpoint: &Endpoint, ask: Ask) -> Result<(Response<Inc
         request = request.header("last-event-id", after);
     }
     let request = request.body(Full::new(Bytes::from(ask.body.unwrap_or_default()))).map_err(io::Error::other).map_err(ClientError::Io)?;
+    if let Some(carry) = carry {
+        return Ok((carry.carry(request).await, None));
+    }
     #[cfg(unix)]
     if let Some(path) = &endpoint.socket {
         // No falling back to TCP: after a crash anybody may listen on the port, but only the owner in the home.
@@ -101,7 +124,7 @@ async fn connect<S>(dial: impl Future<Output = io::Result<S>>) -> Result<S, Clie
     }
 }
 
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Driver), ClientError>
+async fn send<S>(stream: S, request: CarriedRequest) -> Result<(CarriedResponse, Option<Driver>), ClientError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -112,7 +135,7 @@ where
         let _ended = connection.await;
     }));
     let response = sender.send_request(request).await.map_err(other)?;
-    Ok((response, driver))
+    Ok((response.map(|body| body.map_err(io::Error::other).boxed_unsync()), Some(driver)))
 }
 
 /// The `cursor` in `Link: <…cursor=C>; rel="next"`. Cursors need no decoding: they are unreserved characters.

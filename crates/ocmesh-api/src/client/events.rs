@@ -3,15 +3,16 @@
 use std::{io, time::Duration};
 
 use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use tokio::time::timeout;
 
 use super::{
     ClientError,
-    connection::{Answer, Ask, Driver, begin},
+    carry::CarriedBody,
+    connection::{Answer, Ask, Driver, Line, begin},
     refusal,
 };
-use crate::{Endpoint, Event};
+use crate::Event;
 
 /// The daemon sends a heartbeat every 15 s: after three missing ones it is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
@@ -20,8 +21,8 @@ const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Events as they come. Dropping it closes the connection.
 pub struct EventStream {
-    body: Incoming,
-    _driver: Driver,
+    body: CarriedBody,
+    _driver: Option<Driver>,
     parser: Parser,
     last_id: Option<u64>,
 }
@@ -33,10 +34,10 @@ impl std::fmt::Debug for EventStream {
 }
 
 impl EventStream {
-    pub(super) async fn open(endpoint: &Endpoint, ask: Ask, limit: Duration) -> Result<Self, ClientError> {
+    pub(super) async fn open(line: &Line, ask: Ask, limit: Duration) -> Result<Self, ClientError> {
         let last_id = ask.after;
         timeout(limit, async {
-            let (response, driver) = begin(endpoint, ask).await?;
+            let (response, driver) = begin(line, ask).await?;
             let status = response.status().as_u16();
             if status != 200 {
                 let body = http_body_util::Limited::new(response.into_body(), EVENT_BYTES_MAX).collect().await;
@@ -66,7 +67,7 @@ impl EventStream {
             let frame = timeout(SILENCE_MAX, self.body.frame()).await.map_err(|_| ClientError::Io(io::ErrorKind::TimedOut.into()))?;
             match frame {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(ClientError::Io(io::Error::other(error))),
+                Some(Err(error)) => return Err(ClientError::Io(error)),
                 Some(Ok(frame)) => self.parser.feed(&frame.into_data().unwrap_or_else(|_| Bytes::new())),
             }
         }

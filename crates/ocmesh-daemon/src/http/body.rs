@@ -33,7 +33,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-async fn collect(body: Body) -> Result<axum::body::Bytes, Fault> {
+/// A whole body, bounded in size and time.
+pub(super) async fn collect(body: Body) -> Result<axum::body::Bytes, Fault> {
     match timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

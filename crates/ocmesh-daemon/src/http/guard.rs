@@ -27,6 +27,8 @@ pub(super) enum Caller {
     /// Over the Unix socket.
     #[cfg_attr(not(unix), allow(dead_code))]
     Unix,
+    /// A tool of `/mcp`, for a caller who came in already. Everything is looked at once more: tokens end, scopes differ, paces count.
+    Tool,
 }
 
 /// Why a request is refused. The reason goes to the log alone: a page that probes us learns nothing.
@@ -146,7 +148,7 @@ fn is_ours(caller: Caller, port: u16, host: &str) -> bool {
     };
     let is_loopback = matches!(name, "127.0.0.1" | "localhost" | "[::1]");
     match caller {
-        Caller::Tcp => is_loopback && given == Some(port.to_string().as_str()),
+        Caller::Tcp | Caller::Tool => is_loopback && given == Some(port.to_string().as_str()),
         Caller::Unix => (is_loopback || name == "ocmesh.sock") && given.is_none_or(|digits| digits.parse::<u16>().is_ok()),
     }
 }

@@ -84,7 +84,7 @@ pub fn bind_unix(path: &Path) -> io::Result<tokio::net::UnixListener> {
 /// Serves until the stop token is cancelled, then lets requests under way finish for a moment, and removes the socket file.
 pub async fn serve(api: Arc<Api>, listeners: Listeners) {
     let stop = api.parts.stop.clone();
-    let router = router(Arc::clone(&api));
+    let router = router(&api);
     // Each transport has places of its own.
     let gate = || Gate::new(&api, &router);
     #[cfg(unix)]

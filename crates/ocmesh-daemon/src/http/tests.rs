@@ -5,6 +5,7 @@ mod document;
 mod events;
 mod guard;
 mod limits;
+mod mcp;
 mod poll;
 mod refusals;
 mod tokens;

@@ -41,6 +41,7 @@ pub(crate) struct Input {
     limit: Option<u32>,
     /// Where the next page starts: next_cursor of the page before.
     #[serde(default)]
+    #[schemars(example = &"1795536621250-41")]
     cursor: Option<String>,
 }
 

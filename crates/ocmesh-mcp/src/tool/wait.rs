@@ -36,6 +36,7 @@ pub(crate) struct Input {
     from: Option<String>,
     /// Only messages of this thread: the id of its first message.
     #[serde(default)]
+    #[schemars(example = &"5c83da77af1dec6d7289834998ad7aafbd9e2191396d75ec3cc27f5a77226f36")]
     thread: Option<String>,
     /// Only messages stored after this moment: "newest" of the call before. Without it, any unread message ends the wait at once.
     #[serde(default)]

@@ -59,6 +59,7 @@ async fn every_tool_is_described_for_a_model_and_for_a_client() -> Result<()> {
         }
         for (field, schema) in tool["inputSchema"]["properties"].as_object().unwrap() {
             assert!(schema["description"].is_string(), "{name}.{field} is not described");
+            assert!(schema["examples"].as_array().is_some_and(|examples| !examples.is_empty()), "{name}.{field} has no example");
         }
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name}");
     }

@@ -168,20 +168,52 @@ async fn reading_acknowledges_what_was_received_and_shown() -> Result<()> {
 }
 
 #[tokio::test]
-async fn trust_is_set_by_key_and_makes_strangers_known() -> Result<()> {
+async fn an_agent_accepts_and_blocks_by_key() -> Result<()> {
     let (daemon, mut caller) = with_ada().await?;
     let ada = Peer::example();
-    let (value, _) = caller.good("mesh_trust", json!({"peer": "ada", "trust": "blocked"})).await?;
-    assert_eq!(value["trust"], "blocked");
-    let (value, _) = caller.good("mesh_trust", json!({"peer": ada.npub, "trust": "trusted", "petname": "Ada L."})).await?;
-    assert_eq!((&value["trust"], &value["petname"]), (&json!("trusted"), &json!("Ada L.")));
+    daemon.with(|state| state.peers[0].trust = "unknown".to_owned());
+    for (name, trust) in [("ada", "known"), (ada.npub.as_str(), "known"), (ada.pubkey.as_str(), "blocked")] {
+        let (value, text) = caller.good("mesh_trust", json!({"peer": name, "trust": trust})).await?;
+        assert_eq!(value["trust"], trust, "{text}");
+    }
     let patches = daemon.with(|state| state.patches.clone());
-    assert_eq!(patches[0], (ada.pubkey.clone(), json!({"trust": "blocked"})));
-    assert_eq!(patches[1], (ada.pubkey, json!({"trust": "trusted", "petname": "Ada L."})));
+    let wanted = ["known", "blocked"].map(|trust| (ada.pubkey.clone(), json!({"trust": trust})));
+    assert_eq!(patches, wanted, "what is so already is not done again");
     // A name that is not known stays unknown; a key is looked up.
     assert!(caller.bad("mesh_trust", json!({"peer": "zoe", "trust": "known"})).await?.contains("peer_unknown"));
     daemon.with(|state| state.peers.clear());
     caller.good("mesh_trust", json!({"peer": " npub1new ", "trust": "known"})).await?;
     assert_eq!(daemon.with(|state| state.added.clone()), ["npub1new"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_talks_an_agent_into_what_its_owner_decides() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    let ada = Peer::example();
+    let request = Message { held: true, trust: "unknown".to_owned(), content: String::new(), ..message('c', "") };
+    let twin = NameWarning::example();
+    for (trust, warning, held, wanted, why) in [
+        ("trusted", None, None, "known", "Your owner trusts"),
+        ("trusted", None, None, "blocked", "Your owner trusts"),
+        ("blocked", None, None, "known", "is blocked"),
+        ("unknown", Some(twin), None, "known", "looks like that of another"),
+        ("unknown", None, Some(request), "known", "waits for your owner's consent"),
+    ] {
+        daemon.with(|state| {
+            state.peers = vec![Peer { trust: trust.to_owned(), name_warning: warning, ..Peer::example() }];
+            state.messages = held.into_iter().collect();
+        });
+        let text = caller.bad("mesh_trust", json!({"peer": ada.npub, "trust": wanted})).await?;
+        let command = format!("ocmesh peer trust {} {wanted}", ada.npub);
+        assert!(text.contains("owner_needed") && text.contains(why) && text.contains(&command), "{trust} to {wanted}: {text}");
+    }
+    // Neither of these is a choice at all.
+    for more in [json!({"trust": "trusted"}), json!({"trust": "unknown"}), json!({"trust": "known", "petname": "boss"})] {
+        let mut arguments = more;
+        arguments["peer"] = json!(ada.npub);
+        assert!(caller.bad("mesh_trust", arguments).await?.contains("bad_arguments"));
+    }
+    assert_eq!(daemon.with(|state| (state.patches.clone(), state.added.clone())), (vec![], vec![]), "nothing was changed");
     Ok(())
 }
