@@ -405,8 +405,14 @@ impl MeshTask {
                 match json {
                     Ok(Some(json)) => self.pool.publish(relay.as_str(), &event.to_hex(), json, lane),
                     missing => {
-                        let said = missing.err().map_or_else(|| "the event is not in the store".to_owned(), |error| error.to_string());
-                        tracing::warn!(%relay, ?event, said, "event not published");
+                        let said = match missing {
+                            // Its message came to an end later in the same batch, as by a receipt.
+                            Ok(_) => "nothing waits for it any more".to_owned(),
+                            Err(error) => {
+                                tracing::warn!(%relay, ?event, %error, "event not published");
+                                error.to_string()
+                            }
+                        };
                         let input = Input::PublishAnswered { relay, event, verdict: Verdict::Failed, said };
                         // In a transaction of its own, like any other input.
                         self.later.push_back(input);

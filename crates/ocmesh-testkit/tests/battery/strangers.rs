@@ -17,7 +17,7 @@ use ocmesh_testkit::{
     scenario::Agent,
     wait::{self, PATIENCE},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::interval};
 
 use crate::trial::Trial;
 
@@ -27,6 +27,9 @@ const STRANGERS_MB_MAX: f64 = 64.0;
 const WAITING_MAX: usize = 200;
 /// Connections that publish for them.
 const CROWDS: usize = 4;
+/// Events a second of all of them: some hundred times what a public relay takes from one address. A relay that passes on more than the machine
+/// can check is the matter of row R14.
+const EVENTS_PER_S: usize = 1_000;
 
 /// A stranger's announcement and its message to Bert.
 fn stranger(number: usize, to: &PublicKey) -> Result<[Event; 2]> {
@@ -38,7 +41,9 @@ fn stranger(number: usize, to: &PublicKey) -> Result<[Event; 2]> {
 /// Publishes for a part of the strangers; what the relay says to it is not of interest.
 async fn crowd(url: String, events: Vec<Event>) -> Result<()> {
     let mut client = RawClient::connect(&url).await?;
+    let mut beat = interval(Duration::from_secs(1) * u32::try_from(CROWDS)? / u32::try_from(EVENTS_PER_S)?);
     for event in events {
+        beat.tick().await;
         client.publish_ok(&event).await?;
     }
     Ok(())
