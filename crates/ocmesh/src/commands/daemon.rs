@@ -31,9 +31,9 @@ pub(crate) fn run(ui: &Ui, place: &Place) -> Result<(), CliError> {
 }
 
 /// Linux's usual allocator (glibc) keeps an arena for each of many threads, and what one of them freed is no use to another; and it keeps big
-/// pieces, as of a page of a catch-up, for later. In a soak the process was a third larger for it after a quarter of an hour. The allocator
-/// reads its settings only while a process starts, so the process starts once more, in its own place. Set `MALLOC_ARENA_MAX` to decide
-/// otherwise.
+/// pieces, as of a page of a catch-up, for later. Half an hour of a soak cost five to seven megabytes for the one, and a quarter of an hour two
+/// for the other. The allocator reads its settings only while a process starts, so the process starts once more, in its own place. Set
+/// `MALLOC_ARENA_MAX` to decide otherwise.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn with_lean_memory() {
     use std::{env, os::unix::process::CommandExt as _, process::Command};

@@ -338,14 +338,18 @@ fn a_demo_that_is_stopped_cleans_up() {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_daemon_has_one_arena_unless_its_owner_decides_otherwise() {
+async fn the_daemon_gives_memory_back_unless_its_owner_decides_otherwise() {
     let relay = LocalRelay::start(RelayOptions::default()).await.unwrap();
-    for (given, wanted) in [(None, "MALLOC_ARENA_MAX=1"), (Some("3"), "MALLOC_ARENA_MAX=3")] {
+    let ours = ["MALLOC_ARENA_MAX=1", "MALLOC_MMAP_THRESHOLD_=65536", "MALLOC_TRIM_THRESHOLD_=131072"];
+    for (given, wanted) in [(None, ours.as_slice()), (Some("3"), &["MALLOC_ARENA_MAX=3"])] {
         let builder = TestDaemon::builder().binary(env!("CARGO_BIN_EXE_ocmesh")).relays(&[relay.url()]);
         let builder = if let Some(given) = given { builder.env("MALLOC_ARENA_MAX", given) } else { builder };
         let daemon = builder.start().await.unwrap();
         match fs::read(format!("/proc/{}/environ", daemon.pid().unwrap())) {
-            Ok(environment) => assert!(environment.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes()), "{wanted}"),
+            Ok(environment) => {
+                let found: Vec<&[u8]> = environment.split(|byte| *byte == 0).filter(|one| one.starts_with(b"MALLOC_")).collect();
+                assert!(wanted.iter().all(|one| found.contains(&one.as_bytes())) && found.len() == wanted.len(), "{wanted:?}");
+            }
             // The daemon is closed to everybody but root, ourselves included; continuous integration is root.
             Err(error) => assert!(std::env::var_os("CI").is_none(), "{error}"),
         }
