@@ -1,7 +1,7 @@
 //! Runs the cases. `node run.mjs [--prove] [case…]`; `cargo xtask interop` starts the relays and says where they are.
 //!
 //! Environment, as JSON in OCMESH_INTEROP: `ocmesh` (binary), `relay`, `auth_relay` (ws addresses), `grant` (command that lets a key into
-//! the second relay; the key and the roles are appended).
+//! the second relay; the key and the roles are appended), `python` (an interpreter with the Python client).
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import * as auth from './cases/auth.mjs';
 import * as comparison from './cases/comparison.mjs';
 import * as door from './cases/door.mjs';
 import * as handshake from './cases/handshake.mjs';
+import * as mcp from './cases/mcp.mjs';
 import * as nodeAgents from './cases/node_agents.mjs';
 import * as presence from './cases/presence.mjs';
 import * as relay from './cases/relay.mjs';
@@ -19,7 +20,7 @@ import { Peer } from './lib/peer.mjs';
 import { CaseOver, Report } from './lib/report.mjs';
 import { Tamper } from './lib/tamper.mjs';
 
-const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door];
+const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door, mcp];
 
 /** A sabotaged run waits this share of the usual bounds: it is expected to wait in vain. */
 const PATIENCE_WHEN_BROKEN = 0.5;
@@ -30,7 +31,7 @@ const given = JSON.parse(process.env.OCMESH_INTEROP ?? '{}');
 /** What one run of one case starts, and ends with it. */
 class World {
   constructor(tamper) {
-    Object.assign(this, { binary: given.ocmesh, relay: given.relay, authRelay: given.auth_relay, tamper, started: [] });
+    Object.assign(this, { binary: given.ocmesh, relay: given.relay, authRelay: given.auth_relay, python: given.python, tamper, started: [] });
   }
 
   async daemon(name) {

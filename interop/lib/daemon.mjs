@@ -73,6 +73,7 @@ export class Daemon {
   #ask(method, path, body) {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+    if (this.settings.OCMESH_API_AUTH === 'token') headers.authorization = `Bearer ${readFileSync(join(this.home, 'token'), 'utf8').trim()}`;
     return new Promise((resolve, reject) => {
       const request = http.request({ host: '127.0.0.1', port: this.port, method, path, headers, agent: false }, (response) => {
         let text = '';

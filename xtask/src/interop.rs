@@ -1,9 +1,13 @@
-//! `cargo xtask interop`: clients that are not ours (nostr-tools) and a relay that is not ours, against the real daemon. What the cases check
+//! `cargo xtask interop`: clients that are not ours (nostr-tools, the official MCP clients) and a relay that is not ours, against the real daemon. What the cases check
 //! is in `interop/`; this task only builds, installs, starts and stops what they need.
 
 mod relay;
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -45,12 +49,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         target_dir().join("debug").join("ocmesh")
     };
     ensure!(ocmesh.is_file(), "there is no {}", ocmesh.display());
-    let python = install()?;
+    let programs = install()?;
 
-    let open = ForeignRelay::start(&python, Doors::Open)?;
-    let members_only = ForeignRelay::start(&python, Doors::MembersOnly)?;
+    let open = ForeignRelay::start(&programs, Doors::Open)?;
+    let members_only = ForeignRelay::start(&programs, Doors::MembersOnly)?;
     say(&format!("foreign relays: {} (open), {} (demands authentication)", open.url(), members_only.url()));
-    let given = json!({ "ocmesh": ocmesh, "relay": open.url(), "auth_relay": members_only.url(), "grant": members_only.grant_command() });
+    let given = json!({
+        "ocmesh": ocmesh, "relay": open.url(), "auth_relay": members_only.url(), "grant": members_only.grant_command(),
+        "python": programs.join("python"),
+    });
 
     let mut node = Command::new("node");
     node.current_dir(root().join("interop")).env("OCMESH_INTEROP", given.to_string()).arg("run.mjs");
@@ -58,23 +65,32 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     succeed(node).context("interop")
 }
 
-/// Installs what the lock files name, unless it is there already; returns where the relay's programs are.
+/// Installs what the lock files name, unless that is there already; returns where the programs in Python are.
 fn install() -> Result<PathBuf> {
-    let modules = root().join("interop").join("node_modules");
-    if !modules.join(".package-lock.json").is_file() {
+    let folder = root().join("interop");
+    let modules = folder.join("node_modules");
+    once(&folder.join("package-lock.json"), &modules.join(".installed"), || {
         let mut npm = Command::new("npm");
-        npm.current_dir(root().join("interop")).args(["ci", "--no-fund", "--no-audit"]);
-        succeed(npm)?;
-    }
+        npm.current_dir(&folder).args(["ci", "--no-fund", "--no-audit"]);
+        succeed(npm)
+    })?;
     let venv = target_dir().join("interop").join("venv");
     let programs = venv.join("bin");
-    if !programs.join("nostr-relay").is_file() {
-        let folder = venv.to_str().context("the target directory's path is not UTF-8")?;
-        succeed(command("python3", &["-m", "venv", folder]))?;
-        let pip = programs.join("pip");
-        let mut pip = Command::new(pip);
+    once(&folder.join("requirements.txt"), &venv.join(".installed"), || {
+        succeed(command("python3", &["-m", "venv", venv.to_str().context("the target directory's path is not UTF-8")?]))?;
+        let mut pip = Command::new(programs.join("pip"));
         pip.current_dir(root()).args(["install", "--quiet", "--disable-pip-version-check", "-r", "interop/requirements.txt"]);
-        succeed(pip)?;
-    }
+        succeed(pip)
+    })?;
     Ok(programs)
+}
+
+/// Does the work of a lock file unless it was done for just this one; the mark is a copy of it.
+fn once(lock: &Path, mark: &Path, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let wanted = fs::read(lock).with_context(|| format!("there is no {}", lock.display()))?;
+    if fs::read(mark).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    work()?;
+    fs::write(mark, wanted).with_context(|| format!("{} cannot be written", mark.display()))
 }
