@@ -32,10 +32,12 @@ pub enum Event {
     Loop(LoopEvent),
     /// Our own profile or health changed.
     Status(StatusEvent),
+    /// Events were missed and cannot be told any more: read the lists anew. What follows is whole again.
+    Resync(ResyncEvent),
 }
 
 impl Event {
-    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken invite loop status`.
+    /// The event's name: `message peer receipt relay gap gap_healed gap_lost chain_broken invite loop status resync`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -50,6 +52,7 @@ impl Event {
             Self::Invite(_) => "invite",
             Self::Loop(_) => "loop",
             Self::Status(_) => "status",
+            Self::Resync(_) => "resync",
         }
     }
 
@@ -67,6 +70,7 @@ impl Event {
             Self::Invite(data) => serde_json::to_string(data),
             Self::Loop(data) => serde_json::to_string(data),
             Self::Status(data) => serde_json::to_string(data),
+            Self::Resync(data) => serde_json::to_string(data),
         }
     }
 
@@ -87,6 +91,7 @@ impl Event {
             "invite" => Self::Invite(serde_json::from_str(data)?),
             "loop" => Self::Loop(serde_json::from_str(data)?),
             "status" => Self::Status(serde_json::from_str(data)?),
+            "resync" => Self::Resync(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))
     }
@@ -177,5 +182,16 @@ pub struct StatusEvent {
     /// What we say we are doing: `online busy quiet offline`.
     pub status: String,
     /// When it changed.
+    pub at: String,
+}
+
+/// A listener was away, or slow, for longer than events are kept, or went on from a number that is not of this store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResyncEvent {
+    /// `pruned`: they were older than what is kept. `unknown_id`: no event has that number yet, so it is of another store.
+    pub reason: String,
+    /// How many were missed, where that is known.
+    pub missed: Option<u64>,
+    /// When this was found.
     pub at: String,
 }

@@ -21,7 +21,7 @@ mod status;
 pub use client::{CarriedBody, CarriedRequest, CarriedResponse, Carry, Carrying, Client, ClientError, EventStream, Page};
 pub use endpoint::Endpoint;
 pub use error::{ApiError, ErrorBody, ErrorCode};
-pub use events::{Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+pub use events::{Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, ResyncEvent, StatusEvent};
 pub use identity::{Identity, IdentityPatch};
 pub use invites::{Invite, InviteRequest, JoinRequest, NewInvite};
 pub use messages::{HistoryLine, Marked, Message, MessageDetail, MessagesQuery, ReadRequest};

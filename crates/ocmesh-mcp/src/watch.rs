@@ -65,7 +65,7 @@ impl<'a> Watch<'a> {
 async fn interesting(stream: &mut EventStream) -> bool {
     loop {
         match stream.next().await {
-            Ok(Some(Event::Message(_) | Event::Receipt(_))) => return true,
+            Ok(Some(Event::Message(_) | Event::Receipt(_) | Event::Resync(_))) => return true,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return false,
         }

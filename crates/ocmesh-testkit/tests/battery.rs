@@ -34,6 +34,8 @@ mod sign_in;
 mod story;
 #[path = "battery/strangers.rs"]
 mod strangers;
+#[path = "battery/stream.rs"]
+mod stream;
 #[path = "battery/time.rs"]
 mod time;
 #[path = "battery/trial.rs"]

@@ -110,7 +110,8 @@ impl Parser {
             }
             if line.is_empty() {
                 let event = std::mem::take(&mut self.event);
-                if !event.data.is_empty() {
+                // Without data it is no event, but its number counts all the same.
+                if !event.data.is_empty() || event.id.is_some() {
                     return Ok(Some(event));
                 }
                 continue;
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn events_are_put_together_from_any_pieces() {
-        let stream = b": hello\n\nid: 7\nevent: peer\ndata: {\"a\":1}\n\nid:8\r\ndata:x\r\ndata: y\r\n\r\n";
+        let stream = b": hello\nid: 6\n\nid: 7\nevent: peer\ndata: {\"a\":1}\n\nid:8\r\ndata:x\r\ndata: y\r\n\r\n";
         let mut parser = Parser::default();
         let mut events = Vec::new();
         for byte in stream {
@@ -157,6 +158,7 @@ mod tests {
         assert_eq!(
             events,
             [
+                Raw { id: Some(6), name: String::new(), data: String::new() },
                 Raw { id: Some(7), name: "peer".to_owned(), data: "{\"a\":1}".to_owned() },
                 Raw { id: Some(8), name: String::new(), data: "x\ny".to_owned() }
             ]

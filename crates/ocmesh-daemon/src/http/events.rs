@@ -8,7 +8,7 @@ use axum::{
     response::sse::{self, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
-use ocmesh_api::{ErrorCode, Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, StatusEvent};
+use ocmesh_api::{ErrorCode, Event, GapEvent, LoopEvent, PeerEvent, ReceiptEvent, RelayEvent, ResyncEvent, StatusEvent};
 use ocmesh_proto::{At, Direction, GapChange, Notice, RelayUrl, Status};
 use tokio::sync::{
     OwnedSemaphorePermit,
@@ -39,10 +39,12 @@ pub(super) async fn stream_events(
     // Before the newest number is read, so that nothing falls between.
     let notices = api.parts.mesh.notices();
     let newest = store::read(&api, ocmesh_store::Reader::newest_notice_seq).await?;
-    // A number from the future comes from another database: go on from now.
     let last = after.map_or(newest, |after| after.min(newest));
-    let listener = Listener { api, notices, last, behind: last < newest, ready: VecDeque::new(), _permit: permit };
-    let hello = sse::Event::default().retry(RETRY).comment("ocmesh");
+    // A number from the future comes from another database: go on from now.
+    let resync = after.is_some_and(|after| after > newest).then_some(Missed { reason: "unknown_id", count: None });
+    let listener = Listener { api, notices, last, behind: last < newest, ready: VecDeque::new(), resync, _permit: permit };
+    // With a number from the start: who loses the connection before the first event knows where to go on, too.
+    let hello = sse::Event::default().retry(RETRY).comment("ocmesh").id(last.to_string());
     let events = stream::unfold((Some(hello), listener), |(hello, mut listener)| async move {
         let event = match hello {
             Some(hello) => hello,
@@ -69,7 +71,15 @@ struct Listener {
     behind: bool,
     /// Notices to be shown next, at most [`CATCH_UP`].
     ready: VecDeque<(u64, At, Notice)>,
+    /// To be said before anything else.
+    resync: Option<Missed>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// Events that cannot be told any more.
+struct Missed {
+    reason: &'static str,
+    count: Option<u64>,
 }
 
 impl Listener {
@@ -77,6 +87,11 @@ impl Listener {
     async fn next(&mut self) -> Option<sse::Event> {
         let stop = self.api.parts.stop.clone();
         loop {
+            if let Some(Missed { reason, count }) = self.resync.take() {
+                let at = write(self.api.parts.clock.now());
+                let event = Event::Resync(ResyncEvent { reason: reason.to_owned(), missed: count, at });
+                return Some(sse::Event::default().id(self.last.to_string()).event(event.name()).data(event.data().ok()?));
+            }
             while let Some((seq, at, notice)) = self.ready.pop_front() {
                 self.last = seq;
                 if let Some(event) = tell(&self.api, at, notice).await.ok()? {
@@ -103,6 +118,12 @@ impl Listener {
         let last = self.last;
         let stored = store::read(&self.api, move |reader| reader.notices_since(last, CATCH_UP)).await.ok()?;
         self.behind = stored.len() >= CATCH_UP;
+        // Numbers have no holes: those before the first one that is left were pruned.
+        let before_first = stored.first().map_or(last, |first| first.seq.saturating_sub(1));
+        if before_first > last {
+            self.resync = Some(Missed { reason: "pruned", count: Some(before_first.saturating_sub(last)) });
+            self.last = before_first;
+        }
         self.ready.extend(stored.into_iter().map(|stored| (stored.seq, stored.at, stored.notice)));
         Some(())
     }

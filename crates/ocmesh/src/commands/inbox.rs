@@ -126,6 +126,15 @@ async fn follow(
                     tell_missing(ui, &client, Some(&gap.pubkey)).await?;
                 }
             }
+            Ok(Some(Event::Resync(_))) => {
+                // What the stream cannot tell any more, the store knows.
+                let page = place.client()?.messages(query).await.map_err(from_client)?;
+                for message in page.items.iter().rev() {
+                    if shown.insert(message.id.clone()) {
+                        show(ui, message)?;
+                    }
+                }
+            }
             Ok(Some(_)) => {}
             Ok(None) | Err(ClientError::Io(_) | ClientError::NotRunning) => {
                 events = reopen(ui, place, events.last_id()).await?;

@@ -88,7 +88,8 @@ fn the_reference_has_every_call_with_json_that_fits() {
                         "chain_broken",
                         "invite",
                         "loop",
-                        "status"
+                        "status",
+                        "resync"
                     ])
                 );
             }

@@ -2,6 +2,7 @@
 
 use ocmesh_api::{Event, EventStream};
 use ocmesh_proto::{FailReason, GapChange, LoopChange, PeerChange};
+use ocmesh_store::PruneLimits;
 
 use super::*;
 
@@ -89,6 +90,61 @@ async fn a_listener_overrun_by_events_gets_them_from_the_store() {
     assert_eq!(seen, numbered.iter().map(|notice| notice.seq).collect::<Vec<_>>());
 }
 
+impl Daemon {
+    /// Keeps only the newest notices, as the daemon does by and by.
+    fn prune(&self, notices_max: u64) {
+        self.store.lock().unwrap().prune(NOW, &PruneLimits { notices_max, ..PruneLimits::default() }).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_was_away_for_too_long_is_told_to_read_everything_anew() {
+    let daemon = Daemon::new().await;
+    let seqs: Vec<_> = (0..20).flat_map(|n| daemon.write(&[], &[moved(n)])).collect();
+    daemon.prune(5);
+    let mut stream = daemon.client().events(Some(seqs[2])).await.unwrap();
+    let Event::Resync(resync) = next(&mut stream).await else { panic!("what is lost is told first") };
+    assert_eq!((resync.reason.as_str(), resync.missed, stream.last_id()), ("pruned", Some(12), Some(seqs[14])));
+    for seq in &seqs[15..] {
+        assert!(matches!(next(&mut stream).await, Event::Receipt(_)));
+        assert_eq!(stream.last_id(), Some(*seq));
+    }
+    // Who has all but what is left misses nothing.
+    let mut stream = daemon.client().events(Some(seqs[14])).await.unwrap();
+    assert!(matches!(next(&mut stream).await, Event::Receipt(_)));
+}
+
+#[tokio::test]
+async fn a_slow_listener_is_told_what_it_missed() {
+    let daemon = Daemon::new().await;
+    let mut stream = daemon.client().events(None).await.unwrap();
+    let numbered = daemon.write_silently(&[], &[const { Notice::OwnChanged }; 200]);
+    daemon.prune(50);
+    for notice in &numbered {
+        daemon.notices.send(Arc::new(notice.clone())).unwrap();
+    }
+    assert!(matches!(next(&mut stream).await, Event::Resync(resync) if resync.missed == Some(150)));
+    for notice in &numbered[150..] {
+        next(&mut stream).await;
+        assert_eq!(stream.last_id(), Some(notice.seq));
+    }
+}
+
+#[tokio::test]
+async fn who_loses_the_connection_before_the_first_event_goes_on_from_there() {
+    let daemon = Daemon::new().await;
+    let newest = daemon.write(&[], &[moved(1)])[0];
+    let mut stream = TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
+    stream.write_all(format!("GET /events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", daemon.port).as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("\n\n") || !heard.contains(": ocmesh") {
+        let mut piece = [0; 1_024];
+        let length = tokio::time::timeout(BOUND, stream.read(&mut piece)).await.unwrap().unwrap();
+        heard.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+    }
+    assert!(heard.contains(&format!("id: {newest}\n")), "{heard}");
+}
+
 #[tokio::test]
 async fn what_was_read_from_the_store_is_not_told_again() {
     let daemon = Daemon::new().await;
@@ -112,6 +168,7 @@ async fn a_number_from_another_database_means_from_now() {
     daemon.write(&[], &[moved(1)]);
     let mut stream = daemon.client().events(Some(1_000_000)).await.unwrap();
     let seq = daemon.write(&[], &[moved(2)])[0];
+    assert!(matches!(next(&mut stream).await, Event::Resync(resync) if resync.reason == "unknown_id" && resync.missed.is_none()));
     next(&mut stream).await;
     assert_eq!(stream.last_id(), Some(seq));
     let request = format!("GET /events HTTP/1.1\r\nHost: localhost:{}\r\nLast-Event-ID: x\r\nConnection: close\r\n\r\n", daemon.port);
