@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Health, Invite, Message};
+use crate::{Health, Invite, Message, json};
 
 /// Something that happened. In the stream the variant is the event's name and its fields are the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,21 +56,21 @@ impl Event {
         }
     }
 
-    /// The data as JSON, on one line.
+    /// The data as JSON, on one line, in plain sight.
     ///
     /// # Errors
     /// None in practice: every field is a plain value.
     pub fn data(&self) -> Result<String, serde_json::Error> {
         match self {
-            Self::Message(data) => serde_json::to_string(data),
-            Self::Peer(data) => serde_json::to_string(data),
-            Self::Receipt(data) => serde_json::to_string(data),
-            Self::Relay(data) => serde_json::to_string(data),
-            Self::Gap(data) | Self::GapHealed(data) | Self::GapLost(data) | Self::ChainBroken(data) => serde_json::to_string(data),
-            Self::Invite(data) => serde_json::to_string(data),
-            Self::Loop(data) => serde_json::to_string(data),
-            Self::Status(data) => serde_json::to_string(data),
-            Self::Resync(data) => serde_json::to_string(data),
+            Self::Message(data) => json::to_string(data),
+            Self::Peer(data) => json::to_string(data),
+            Self::Receipt(data) => json::to_string(data),
+            Self::Relay(data) => json::to_string(data),
+            Self::Gap(data) | Self::GapHealed(data) | Self::GapLost(data) | Self::ChainBroken(data) => json::to_string(data),
+            Self::Invite(data) => json::to_string(data),
+            Self::Loop(data) => json::to_string(data),
+            Self::Status(data) => json::to_string(data),
+            Self::Resync(data) => json::to_string(data),
         }
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod identity;
 mod invites;
+pub mod json;
 mod messages;
 mod outbox;
 mod peers;
@@ -16,6 +17,7 @@ mod relays;
 pub mod route;
 mod send;
 mod status;
+pub mod untrusted;
 
 #[cfg(feature = "client")]
 pub use client::{CarriedBody, CarriedRequest, CarriedResponse, Carry, Carrying, Client, ClientError, EventStream, Page};
@@ -50,4 +52,9 @@ where
     T: serde::Deserialize<'de>,
 {
     serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
+/// What a field that an older daemon does not send means.
+const fn yes() -> bool {
+    true
 }

@@ -16,7 +16,7 @@ mod schema;
 mod serve;
 mod server;
 mod tool;
-pub mod untrusted;
+mod untrusted;
 mod watch;
 
 pub use serve::{ServeError, serve, serve_on};

@@ -4,7 +4,7 @@ use ocmesh_api::Peer;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::untrusted::{Fence, NAME_CHARS_MAX, NOTE, NoRandom, label};
+use crate::untrusted::{NAME_CHARS_MAX, NOTE, NoRandom, fence, label};
 
 /// Longest self-description shown.
 const ABOUT_CHARS_MAX: usize = 512;
@@ -126,12 +126,12 @@ impl PeerCard {
 
     /// One peer as text.
     pub(crate) fn text(&self) -> Result<String, NoRandom> {
-        Ok(format!("{NOTE}\n{}", Fence::new()?.around(&self.lines())))
+        Ok(format!("{NOTE}\n{}", fence()?.around(&self.lines())))
     }
 }
 
 /// Several peers as text, in one fence.
 pub(crate) fn list_text(peers: &[PeerCard]) -> Result<String, NoRandom> {
     let lines: Vec<String> = peers.iter().map(PeerCard::line).collect();
-    Ok(format!("{NOTE}\n{}", Fence::new()?.around(&lines)))
+    Ok(format!("{NOTE}\n{}", fence()?.around(&lines)))
 }

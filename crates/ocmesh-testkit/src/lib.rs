@@ -6,6 +6,7 @@ pub mod dice;
 pub mod disk;
 pub mod fixture;
 pub mod foreign;
+pub mod injections;
 #[cfg(target_os = "linux")]
 pub mod kills;
 pub mod ledger;

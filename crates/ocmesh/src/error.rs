@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +94,10 @@ impl CliError {
     }
 
     /// The failure for a program: one JSON line.
-    pub(crate) fn to_json(&self) -> Option<String> {
+    pub(crate) fn to_json(&self) -> Option<Value> {
         let Self::Told(told) = self else { return None };
         let message = told.why.as_ref().map_or_else(|| told.what.clone(), |why| format!("{}: {why}", told.what));
-        Some(json!({"error": {"code": told.code, "message": message, "hint": told.hint}}).to_string())
+        Some(json!({"error": {"code": told.code, "message": message, "hint": told.hint}}))
     }
 
     /// The failure for a person, in up to three lines: what, why, what to do.
@@ -130,7 +130,10 @@ mod tests {
     fn an_error_says_what_why_and_what_to_do() {
         let error = CliError::could_not("x", "could not do it").why("the disk is full").hint("make room");
         assert_eq!(error.to_lines(), [("error", "could not do it"), ("why", "the disk is full"), ("try", "make room")]);
-        assert_eq!(error.to_json().unwrap(), r#"{"error":{"code":"x","hint":"make room","message":"could not do it: the disk is full"}}"#);
+        assert_eq!(
+            error.to_json().unwrap().to_string(),
+            r#"{"error":{"code":"x","hint":"make room","message":"could not do it: the disk is full"}}"#
+        );
         assert_eq!((error.exit_code(), CliError::usage("x").exit_code(), CliError::ReaderGone.exit_code()), (1, 2, 0));
     }
 }

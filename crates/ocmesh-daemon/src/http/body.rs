@@ -1,21 +1,35 @@
-//! Reading what a request carries: its JSON body, bounded in size and time, and the variable part of its path.
+//! What requests and answers carry: JSON bodies, bounded in size and time, and the variable part of a path.
 
 use std::time::Duration;
 
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::request::Parts,
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use ocmesh_api::{BODY_BYTES_MAX, ErrorCode};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::error::Fault;
 
 /// A body comes from this machine: 10 s is ages, and keeps a slow sender from holding a connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An answer as JSON in plain sight, whoever wrote the words in it.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match ocmesh_api::json::to_string(&self.0) {
+            Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+            // Not reached: every field of the API is a plain value.
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+}
 
 /// A JSON body of a known shape.
 pub(super) struct JsonBody<T>(pub(super) T);

@@ -1,7 +1,6 @@
 //! The one place where a domain error becomes an HTTP status, a code and a hint. What is internal goes to the log, not to the caller.
 
 use axum::{
-    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -9,6 +8,7 @@ use ocmesh_api::{ApiError, ErrorBody, ErrorCode};
 use ocmesh_proto::{InviteState, Refusal, label, time::SECOND};
 use ocmesh_store::ReadError;
 
+use super::body::Json;
 use crate::engine::AskError;
 
 /// Longest piece of a caller's own words repeated in an error.

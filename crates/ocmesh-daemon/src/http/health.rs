@@ -1,9 +1,8 @@
 //! `GET /health`: the daemon is alive. Whether it can reach anybody is `/status`'s question.
 
-use axum::Json;
 use ocmesh_api::Done;
 
-use super::query::NoQuery;
+use super::{body::Json, query::NoQuery};
 
 /// The daemon is alive.
 #[utoipa::path(get, path = "/health", responses((status = 200, description = "alive", body = Done)))]

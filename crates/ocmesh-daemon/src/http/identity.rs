@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use ocmesh_api::{Identity, IdentityPatch};
 use ocmesh_proto::{
     PeerStatus, label,
     limit::{ABOUT_CHARS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX},
 };
 
-use super::{Api, body::JsonBody, error::Fault, query::NoQuery};
+use super::{
+    Api,
+    body::{Json, JsonBody},
+    error::Fault,
+    query::NoQuery,
+};
 use crate::engine::Ask;
 
 fn now(api: &Api) -> Json<Identity> {

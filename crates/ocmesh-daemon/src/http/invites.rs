@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use ocmesh_api::{Done, ErrorCode, Invite, InviteRequest, JoinRequest, NewInvite};
 use ocmesh_proto::{InviteId, InviteRecord};
 use ocmesh_wire::invite::{self, CodeError};
 
 use super::{
     Api,
-    body::{JsonBody, PathPart},
+    body::{Json, JsonBody, PathPart},
     error::Fault,
     moment::write,
     peers::unexpected,

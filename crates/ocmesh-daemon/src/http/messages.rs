@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
     extract::{RawQuery, State},
     response::Response,
 };
@@ -17,7 +16,7 @@ use tokio::{
 
 use super::{
     Api,
-    body::{JsonBody, PathPart},
+    body::{Json, JsonBody, PathPart},
     error::Fault,
     key,
     peers::unexpected,

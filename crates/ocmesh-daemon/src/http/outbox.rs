@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{RawQuery, State},
     response::Response,
 };
@@ -11,7 +10,7 @@ use ocmesh_api::{Done, OutboxEntry, OutboxQuery};
 
 use super::{
     Api,
-    body::PathPart,
+    body::{Json, PathPart},
     error::Fault,
     key,
     query::{NoQuery, Params, page},

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{RawQuery, State},
     response::Response,
 };
@@ -13,7 +12,7 @@ use ocmesh_store::PeerQuery;
 
 use super::{
     Api,
-    body::{JsonBody, PathPart},
+    body::{Json, JsonBody, PathPart},
     error::{Fault, echo},
     key,
     query::{NoQuery, Params, page},

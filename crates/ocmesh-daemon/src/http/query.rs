@@ -1,7 +1,6 @@
 //! Query parameters, read strictly: an unknown name, a name given twice, or a value out of bounds is an error that says what is allowed.
 
 use axum::{
-    Json,
     extract::FromRequestParts,
     http::{HeaderValue, header, request},
     response::{IntoResponse, Response},
@@ -12,6 +11,7 @@ use ocmesh_store::{Cursor, Page};
 use serde::Serialize;
 
 use super::{
+    body::Json,
     error::{Fault, echo},
     key, moment,
 };

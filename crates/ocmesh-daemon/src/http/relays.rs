@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use ocmesh_api::{AddRelayRequest, Done, ErrorCode, RelayStatus};
 use ocmesh_proto::RelayUrl;
 
 use super::{
     Api,
-    body::{JsonBody, PathPart},
+    body::{Json, JsonBody, PathPart},
     error::Fault,
     query::NoQuery,
     row,

@@ -58,6 +58,7 @@ pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At, lookalikes: &Lo
         lost: gaps.lost,
         chain_breaks: gaps.breaks,
         name_warning: warning.map(name_warning),
+        untrusted: true,
     }
 }
 
@@ -93,6 +94,9 @@ pub(super) fn message(row: MessageRow, own: &Own) -> Message {
         reply_to: record.reply_to.map(|id| id.to_hex()),
         subject: record.subject.filter(|_| !record.held),
         trust: row.peer_trust.as_str().to_owned(),
+        // Nothing is stored that `open` did not prove.
+        verified: true,
+        untrusted: true,
         encryption: record.form.as_str().to_owned(),
         direction: record.direction.as_str().to_owned(),
         status: record.status.as_str().to_owned(),

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use ocmesh_api::{ErrorBody, Origin, SendRequest, Sent};
 
-use super::{Api, body::JsonBody, error::Fault, key, moment, peers::unexpected, query::NoQuery};
+use super::{
+    Api,
+    body::{Json, JsonBody},
+    error::Fault,
+    key, moment,
+    peers::unexpected,
+    query::NoQuery,
+};
 use crate::engine::{Ask, Told};
 
 /// Longest idempotency key, in bytes: a UUID or a hash fits several times.

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use ocmesh_api::{Health, OutboxCounts, StatusReport};
 
-use super::{Api, error::Fault, query::NoQuery, row, store};
+use super::{Api, body::Json, error::Fault, query::NoQuery, row, store};
 use crate::{damaged_log, engine::View};
 
 fn count(number: usize) -> u64 {

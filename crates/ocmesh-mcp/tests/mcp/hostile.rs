@@ -1,7 +1,8 @@
 //! Hostile peers, seen through the whole server: whatever they write anywhere, no answer holds a mark or a hidden character of theirs.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ocmesh_api::{Message, Peer};
+use ocmesh_testkit::injections::{Attack, corpus, harmless, unfence};
 use serde_json::{Value, json};
 
 use crate::{caller::Caller, fake_daemon::FakeDaemon};
@@ -93,6 +94,53 @@ async fn nothing_a_peer_says_reaches_a_model_as_it_is() -> Result<()> {
     }
     for uri in ["ocmesh://inbox".to_owned(), format!("ocmesh://peers/{peer}")] {
         assert_clean(&caller.request("resources/read", json!({"uri": uri})).await?);
+    }
+    Ok(())
+}
+
+/// Our own sentence above fenced words names the marks.
+fn own_words_aside(line: &str) -> String {
+    line.replace("the two \"peer words\" marks", "")
+}
+
+#[tokio::test]
+async fn no_injection_of_the_corpus_gets_out_as_text_or_as_structure() -> Result<()> {
+    let attacks = corpus()?;
+    ensure!(attacks.len() >= 300);
+    let daemon = FakeDaemon::start().await?;
+    let mut caller = Caller::start(daemon.home()).await?;
+    for some in attacks.chunks(50) {
+        let message = |(n, attack): (usize, &Attack)| Message {
+            id: format!("{n:064x}"),
+            content: attack.text.clone(),
+            subject: Some(attack.text.clone()),
+            kind: attack.text.clone(),
+            from_name: Some(attack.text.clone()),
+            ..Message::example()
+        };
+        let card = |attack: &Attack| Peer {
+            name: Some(attack.text.clone()),
+            about: Some(attack.text.clone()),
+            features: vec![attack.text.clone()],
+            ..Peer::example()
+        };
+        daemon.with(|state| {
+            state.messages = some.iter().enumerate().map(message).collect();
+            state.peers = some.iter().map(card).collect();
+        });
+        for (tool, arguments) in [("mesh_inbox", json!({"limit": 50})), ("mesh_peers", json!({}))] {
+            let (value, text) = caller.good(tool, arguments).await?;
+            let (outside, inside) = unfence(&text, &["name: ", "subject: ", "type: "])?;
+            ensure!(inside.len() >= some.len(), "{tool}: {text}");
+            for line in outside {
+                harmless(&own_words_aside(line))?;
+            }
+            let mut found = Vec::new();
+            strings(&value, &mut found);
+            for text in found {
+                harmless(text)?;
+            }
+        }
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) async fn show(ui: &Ui, place: &Place, peer: &str) -> Result<(), CliError> {
     let peer = find::peer(&place.client()?, peer).await?;
-    if ui.json { ui.json(&peer) } else { ui.print(&render(&peer)) }
+    if ui.json { ui.json(&peer) } else { ui.cards(&render(&peer)) }
 }
 
 pub(crate) async fn change(ui: &Ui, place: &Place, command: PeerCommand) -> Result<(), CliError> {

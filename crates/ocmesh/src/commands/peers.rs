@@ -27,8 +27,8 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: PeersArgs) -> Result<(), C
     if page.items.is_empty() {
         return ui.line("No peers found. A new agent is usually seen within minutes; ocmesh status shows whether the relays are up.");
     }
-    ui.print(&render(ui, &page.items, now()))?;
-    warnings(&page.items).into_iter().try_for_each(|line| ui.line(ui.tint(Tint::Yellow, line)))?;
+    let warnings: String = warnings(&page.items).into_iter().map(|line| ui.tint(Tint::Yellow, line) + "\n").collect();
+    ui.cards(&(render(ui, &page.items, now()) + &warnings))?;
     if page.next.is_some() {
         ui.note(format!("Only the newest {} are shown; narrow it down with -q or --feature, or show more with -n.", args.limit));
     }

@@ -13,7 +13,7 @@ use super::{Place, find, from_client, now};
 use crate::{
     cli::{SendArgs, WaitFor},
     error::CliError,
-    ui::{self, Ui, safe, short_id, short_key},
+    ui::{Ui, safe, short_id, short_key},
 };
 
 /// Standard input beyond this is no message: 4,096 characters of 4 bytes, and room to notice that there are more.
@@ -161,8 +161,11 @@ fn told(ui: &Ui, sent: &Sent, wait: WaitFor, outcome: Outcome) -> Result<(), Cli
             let shown = format!("{} to {}, id {}", capital(&safe(&detail.message.status)), short_key(&sent.to), short_id(&sent.id));
             ui.done(shown, &detail)
         }
-        Outcome::Replied(reply) if ui.json => ui.json(&json!({"sent": sent, "reply": reply})),
-        Outcome::Replied(reply) => ui.print(&ui::message(ui, &reply, now())),
+        Outcome::Replied(reply) if ui.json => ui.json(&json!({"sent": sent, "reply": ui.message_value(&reply)?})),
+        Outcome::Replied(reply) => {
+            ui.data_note()?;
+            ui.print(&ui.message(&reply, now())?)
+        }
         Outcome::Failed(detail) => {
             let reason = detail.message.fail_reason.as_deref().map_or_else(|| "no reason given".to_owned(), safe);
             Err(CliError::could_not("failed", "the message could not be delivered")

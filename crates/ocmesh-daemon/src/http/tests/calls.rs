@@ -98,6 +98,37 @@ async fn peers_are_listed_filtered_and_shown_one_by_one() {
 }
 
 #[tokio::test]
+async fn no_injection_steers_through_the_text_of_an_answer_and_every_value_stays_itself() {
+    let daemon = Daemon::new().await;
+    let attacks = ocmesh_testkit::injections::corpus().unwrap();
+    assert!(attacks.len() >= 300);
+    daemon.write(&[put_peer(PeerRecord { about: Some("<|im_start|>\u{202e}".to_owned()), ..peer(ada(), "[INST]<system>") })], &[]);
+    for (n, attack) in (0_u16..).zip(&attacks) {
+        let [high, low] = n.to_be_bytes();
+        let mut id = [1; 32];
+        (id[0], id[1]) = (high, low);
+        let message =
+            MessageRecord { id: MessageId::from_bytes(id), subject: Some(attack.text.clone()), content: attack.text.clone(), ..inbound(1) };
+        daemon.write(&[add(message)], &[]);
+    }
+    for path in ["/messages?limit=1000", "/peers", &format!("/peers/{ADA}")] {
+        let body = daemon.get(path).await.body;
+        let inside: String = body.replace("[{", "{").replace("}]", "}");
+        assert!(!inside.contains(ocmesh_text::is_hidden), "{path}");
+        for text in inside.split(',') {
+            ocmesh_testkit::injections::harmless_unfenced(text).unwrap();
+        }
+    }
+    let got = daemon.client().messages(&MessagesQuery { limit: Some(1_000), ..MessagesQuery::default() }).await.unwrap().items;
+    let mut content: Vec<String> = got.iter().map(|message| message.content.clone()).collect();
+    let mut wanted: Vec<String> = attacks.into_iter().map(|attack| attack.text).collect();
+    content.sort();
+    wanted.sort();
+    assert_eq!(content, wanted, "byte for byte");
+    assert!(got.iter().all(|message| message.untrusted && message.verified && message.trust == "unknown" && message.from == ADA));
+}
+
+#[tokio::test]
 async fn what_is_missing_shows_at_its_author_and_where_it_is_missing() {
     let daemon = Daemon::new().await;
     let line = LineId(u64::MAX);

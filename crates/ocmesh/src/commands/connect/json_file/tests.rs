@@ -117,14 +117,14 @@ fn what_is_not_understood_is_left_alone() {
         "\u{feff}{}",
     ] {
         fs::write(file.path(), text).unwrap();
-        let error = file.connect().unwrap_err().to_json().unwrap();
+        let error = file.connect().unwrap_err().to_json().unwrap().to_string();
         assert!(error.contains("file_not_understood") && error.contains("by hand"), "{text}: {error}");
         assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
         assert!(!file.backup().exists());
     }
     fs::remove_file(file.path()).unwrap();
     fs::create_dir(file.path()).unwrap();
-    assert!(file.connect().unwrap_err().to_json().unwrap().contains("odd_file"));
+    assert!(file.connect().unwrap_err().to_json().unwrap().to_string().contains("odd_file"));
 }
 
 proptest! {

@@ -3,17 +3,17 @@
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-use super::hidden::is_hidden;
+use crate::is_hidden;
 
 /// A folded character and the index of the character it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Folded {
-    pub(super) index: usize,
-    pub(super) c: char,
+pub(crate) struct Folded {
+    pub(crate) index: usize,
+    pub(crate) c: char,
 }
 
 /// The text, folded.
-pub(super) fn fold(text: &str) -> Vec<Folded> {
+pub(crate) fn fold(text: &str) -> Vec<Folded> {
     let mut out = Vec::with_capacity(text.len());
     for (index, c) in text.chars().enumerate() {
         if c == '\n' {
@@ -43,6 +43,17 @@ pub(super) fn fold(text: &str) -> Vec<Folded> {
         }
     }
     out
+}
+
+/// Looks like `<`, `>`, `[` or `]`: one of the signs that the marks of models begin or end with.
+#[must_use]
+pub fn looks_like_a_bracket(c: char) -> bool {
+    let sign = |text: &str| text.contains(['<', '>', '[', ']']);
+    if c.is_ascii() {
+        return matches!(c, '<' | '>' | '[' | ']');
+    }
+    brackets(c).is_some_and(sign)
+        || std::iter::once(c).nfkd().any(|part| matches!(part, '<' | '>' | '[' | ']') || brackets(part).is_some_and(sign))
 }
 
 /// Signs that look like the ones marks are made of.
@@ -120,5 +131,11 @@ mod tests {
         let folded = fold("a\u{200b}《é");
         let indexes: Vec<usize> = folded.iter().map(|folded| folded.index).collect();
         assert_eq!((read("a\u{200b}《é").as_str(), indexes), ("a<<e", vec![0, 2, 2, 3]));
+    }
+
+    #[test]
+    fn brackets_are_known_in_every_dress() {
+        assert!("<>[]＜﹤‹⟨【［⋘≪".chars().all(looks_like_a_bracket));
+        assert_eq!("ab(){}|/\"é".chars().find(|c| looks_like_a_bracket(*c)), None);
     }
 }

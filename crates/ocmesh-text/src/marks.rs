@@ -5,13 +5,13 @@ mod names;
 use std::collections::BTreeSet;
 
 use self::names::{SQUARES, TAGS};
-use super::fold::{Folded, fold};
+use crate::fold::{Folded, fold};
 
 /// Longest name inside `<|…|>` looked at; the real ones have at most 40 characters.
 const TOKEN_CHARS_MAX: usize = 80;
 
 /// Indexes of the characters that open a mark: written out instead of shown, they open nothing.
-pub(super) fn steering(text: &str) -> BTreeSet<usize> {
+pub(crate) fn steering(text: &str) -> BTreeSet<usize> {
     let folded = fold(text);
     let mut found = BTreeSet::new();
     for start in 0..folded.len() {

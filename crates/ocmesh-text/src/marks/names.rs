@@ -1,7 +1,7 @@
 //! Names that mean something to a model or to an agent program when they stand in brackets, in small letters and in order.
 
 /// Names in angle brackets that open a turn, a tool call, a thought or a section in some model's or agent's own format.
-pub(super) const TAGS: &[&str] = &[
+pub(crate) const TAGS: &[&str] = &[
     "assistant",
     "assistant_message",
     "beginning_of_sentence",
@@ -87,15 +87,17 @@ pub(super) const TAGS: &[&str] = &[
 ];
 
 /// Names in square brackets of the same kind.
-pub(super) const SQUARES: &[&str] = &[
+pub(crate) const SQUARES: &[&str] = &[
     "args",
     "assistant",
     "audio",
     "available_tools",
     "begin_audio",
+    "bos",
     "call_id",
     "cls",
     "developer",
+    "eos",
     "gmask",
     "human",
     "img",
@@ -120,5 +122,6 @@ pub(super) const SQUARES: &[&str] = &[
     "tool_calls",
     "tool_content",
     "tool_results",
+    "unk",
     "user",
 ];
