@@ -4,12 +4,14 @@ mod ask;
 mod entry;
 mod json_file;
 mod program;
+mod trip;
 
 use serde_json::{Value, json};
 
 use self::{
     entry::Entry,
     program::{Connection, Found, Program, Way},
+    trip::{Mesh, trip},
 };
 use super::{Place, service::shell_words};
 use crate::{
@@ -24,7 +26,7 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: ConnectArgs) -> Result<(),
     let program = Program::of(agent, &entry)?;
     let Some(found) = program.find() else { return Err(missing(&program)) };
     let before = program.connection(&found).await?;
-    let work = Work { ui, program: &program, found: &found, before, dry_run: args.dry_run };
+    let work = Work { ui, entry: &entry, program: &program, found: &found, before, dry_run: args.dry_run };
     if args.undo { work.undo().await } else { work.connect().await }
 }
 
@@ -37,6 +39,7 @@ fn missing(program: &Program) -> CliError {
 /// A change to one program.
 struct Work<'a> {
     ui: &'a Ui,
+    entry: &'a Entry,
     program: &'a Program,
     found: &'a Found,
     before: Connection,
@@ -47,7 +50,8 @@ impl Work<'_> {
     async fn connect(&self) -> Result<(), CliError> {
         let title = self.program.title;
         match &self.before {
-            Connection::Ours => return self.told(true, false, &format!("{title} is connected already.")),
+            Connection::Ours if self.dry_run => return self.told(true, false, &format!("{title} is connected already."), None),
+            Connection::Ours => return self.connected(false, &format!("{title} is connected already")).await,
             Connection::Other(command) => {
                 return Err(CliError::could_not("already_registered", format!("{title} has another entry named ocmesh"))
                     .why(format!("it starts {}", safe(command)))
@@ -63,13 +67,26 @@ impl Work<'_> {
             Way::File(file) => file.connect()?,
         }
         self.must_be(&Connection::Ours).await?;
-        self.told(true, true, &format!("{title} is connected. In a new session, ask it: \"What is my mesh status?\""))
+        self.connected(true, &format!("{title} is connected")).await
+    }
+
+    /// Tries what is registered, and tells what the agent will hear from it.
+    async fn connected(&self, changed: bool, done: &str) -> Result<(), CliError> {
+        self.ui.progress("asking it how the mesh is doing");
+        let mesh = trip(self.entry).await;
+        self.ui.progress_done();
+        let mesh = mesh?;
+        let text = match mesh {
+            Mesh::Answers => format!("{done}, and the mesh answers. In a new session, ask it: \"What is my mesh status?\""),
+            Mesh::NoDaemon => format!("{done}. The daemon does not run yet; to start it: ocmesh service install"),
+        };
+        self.told(true, changed, &text, Some(mesh))
     }
 
     async fn undo(&self) -> Result<(), CliError> {
         let title = self.program.title;
         if self.before == Connection::None {
-            return self.told(false, false, &format!("{title} is not connected."));
+            return self.told(false, false, &format!("{title} is not connected."), None);
         }
         if self.dry_run {
             return self.plan(&self.program.way, true);
@@ -79,7 +96,7 @@ impl Work<'_> {
             Way::File(file) => file.undo()?,
         }
         self.must_be(&Connection::None).await?;
-        self.told(false, true, &format!("{title} is no longer connected; running sessions keep the tools until they end."))
+        self.told(false, true, &format!("{title} is no longer connected; running sessions keep the tools until they end."), None)
     }
 
     /// Reads back what the program holds now.
@@ -91,8 +108,11 @@ impl Work<'_> {
         Err(CliError::could_not("not_kept", what).hint(format!("see what it holds: {}", shell_words(&self.program.look()))))
     }
 
-    fn told(&self, connected: bool, changed: bool, text: &str) -> Result<(), CliError> {
-        let value = json!({"agent": self.program.name, "connected": connected, "changed": changed});
+    fn told(&self, connected: bool, changed: bool, text: &str, mesh: Option<Mesh>) -> Result<(), CliError> {
+        let mut value = json!({"agent": self.program.name, "connected": connected, "changed": changed});
+        if let (Some(mesh), Value::Object(fields)) = (mesh, &mut value) {
+            fields.insert("mesh".to_owned(), json!(mesh.as_str()));
+        }
         self.ui.done(text, &value)
     }
 

@@ -100,9 +100,10 @@ fn each_program_is_told_by_its_own_command_and_told_again_to_forget() {
         assert_eq!(calls(&user, name), [show], "a dry run only looks");
 
         let done = user.run(&["connect", name, "--json"]).expect(0).json();
-        assert_eq!(done, json!({"agent": name, "connected": true, "changed": true}));
+        assert_eq!(done, json!({"agent": name, "connected": true, "changed": true, "mesh": "no_daemon"}));
         assert_eq!(calls(&user, name)[1..], [show, &add, show]);
-        assert!(user.run(&["connect", name]).expect(0).stdout.contains("connected already"));
+        let again = user.run(&["connect", name]).expect(0).stdout;
+        assert!(again.contains("connected already. The daemon does not run yet"), "{again}");
         assert_eq!(user.run(&["connect", name, "--json"]).expect(0).json()["changed"], false);
         assert_eq!(calls(&user, name).iter().filter(|call| **call == add).count(), 1, "once is enough");
 
@@ -254,4 +255,46 @@ fn opencode_is_told_in_its_own_form_and_comments_are_not_destroyed() {
     // Wanting to look must not fail because of one odd file.
     let list = user.run(&["connect", "--json"]).expect(0).json();
     assert_eq!(list[5]["connected"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_round_trip_reaches_the_mesh_through_what_was_registered() {
+    let user = User::new();
+    claude(&user);
+    let daemon =
+        ocmesh_testkit::TestDaemon::builder().binary(env!("CARGO_BIN_EXE_ocmesh")).relays(&["ws://127.0.0.1:9"]).start().await.unwrap();
+    let home = daemon.home().to_str().unwrap();
+    let done = user.run(&["connect", "claude", "--home", home, "--json"]).expect(0).json();
+    assert_eq!(done, json!({"agent": "claude", "connected": true, "changed": true, "mesh": "answers"}));
+    assert!(user.run(&["connect", "claude", "--home", home]).expect(0).stdout.contains("the mesh answers"));
+}
+
+#[test]
+#[ignore = "takes a minute and 900 MB of programs: npm install @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 @google/gemini-cli@0.61.0, then \
+            OCMESH_REAL_AGENTS=$PWD/node_modules/.bin cargo test -p ocmesh --test it real_agent -- --ignored"]
+fn real_agent_programs_are_connected_and_given_back() {
+    let programs = std::env::var("OCMESH_REAL_AGENTS").expect("OCMESH_REAL_AGENTS names the directory with claude, codex and gemini");
+    let node = String::from_utf8(std::process::Command::new("sh").args(["-c", "dirname \"$(command -v node)\""]).output().unwrap().stdout)
+        .unwrap();
+    let user = User::new();
+    let run = |arguments: &[&str]| {
+        let mut command = user.ocmesh(arguments);
+        // No program of a test calls home or replaces itself.
+        command
+            .env("PATH", format!("{programs}:{}:/usr/bin:/bin", node.trim()))
+            .env("DISABLE_AUTOUPDATER", "1")
+            .env("DISABLE_TELEMETRY", "1");
+        crate::support::Ended::of(&mut command)
+    };
+    for name in ["claude", "codex", "gemini"] {
+        let dry = run(&["connect", name, "--dry-run", "--json"]).expect(0).json();
+        assert_eq!(dry["steps"][0]["run"][0], name);
+        assert_eq!(run(&["connect", name, "--json"]).expect(0).json()["changed"], true, "{name}");
+        assert_eq!(run(&["connect", name, "--json"]).expect(0).json()["changed"], false, "{name}: once is enough");
+        let list = run(&["connect", "--json"]).expect(0).json();
+        let listed = list.as_array().unwrap().iter().find(|agent| agent["agent"] == name).unwrap();
+        assert_eq!(listed["connected"], true, "{listed}");
+        assert_eq!(run(&["connect", name, "--undo", "--json"]).expect(0).json()["changed"], true, "{name}");
+        assert_eq!(run(&["connect", name, "--undo", "--json"]).expect(0).json()["changed"], false, "{name}: nothing is left");
+    }
 }
