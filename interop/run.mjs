@@ -9,6 +9,7 @@ import * as auth from './cases/auth.mjs';
 import * as comparison from './cases/comparison.mjs';
 import * as door from './cases/door.mjs';
 import * as handshake from './cases/handshake.mjs';
+import * as keychain from './cases/keychain.mjs';
 import * as mcp from './cases/mcp.mjs';
 import * as nodeAgents from './cases/node_agents.mjs';
 import * as presence from './cases/presence.mjs';
@@ -20,7 +21,7 @@ import { Peer } from './lib/peer.mjs';
 import { CaseOver, Report } from './lib/report.mjs';
 import { Tamper } from './lib/tamper.mjs';
 
-const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door, mcp];
+const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door, mcp, keychain];
 
 /** A sabotaged run waits this share of the usual bounds: it is expected to wait in vain. */
 const PATIENCE_WHEN_BROKEN = 0.5;

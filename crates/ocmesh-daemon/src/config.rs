@@ -84,8 +84,10 @@ pub enum LogLevel {
 /// `keychain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeychainUse {
-    /// The system's keychain where there is one.
+    /// The system's keychain where it is there for every program, also without a desktop: on macOS and Windows.
     Auto,
+    /// The system's keychain and nothing else; on Linux that is the Secret Service.
+    On,
     /// The file `db.key`.
     Off,
 }

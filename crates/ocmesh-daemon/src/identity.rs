@@ -67,39 +67,46 @@ pub enum OpenIdentityError {
 /// # Errors
 /// Says what is wrong. Everything is left as it was found; [`restore_from_backup`] is the way out of a damaged database.
 pub fn open_or_create(home: &Home, config: &Config) -> Result<OpenedIdentity, OpenIdentityError> {
-    open_with(home, keychain_for(config).as_deref())
+    open_with(home, keychain_for(config)?.as_deref(), config.keychain)
 }
 
 /// The system's keychain, where there is one and the owner wants it.
 ///
-/// macOS has the Keychain and Windows the Credential Manager. On Linux the key is in the file `db.key`: its Secret Service is there only
-/// in a desktop session, so that a service or a server could not start without it, and speaking to it needs a D-Bus client as large as
-/// the rest of this program. The file protects against other users and against copies of the database alone (backups, synced folders);
-/// nothing protects against programs of the same user, with a keychain or without.
-fn keychain_for(config: &Config) -> Option<Arc<CredentialStore>> {
+/// macOS has the Keychain and Windows the Credential Manager, for every program of the user. Linux has the Secret Service, but only in a
+/// desktop session that is unlocked: a service that starts with the machine, or a server, could not start with its key in there. So on Linux
+/// the key is in the file `db.key` unless the owner says `keychain = "on"`. The file protects against other users and against copies of the
+/// database alone (backups, synced folders); nothing protects against programs of the same user, with a keychain or without.
+fn keychain_for(config: &Config) -> Result<Option<Arc<CredentialStore>>, DatabaseKeyError> {
     match config.keychain {
-        KeychainUse::Off => None,
-        KeychainUse::Auto => system_keychain(),
+        KeychainUse::Off => Ok(None),
+        KeychainUse::Auto if cfg!(any(target_os = "macos", windows)) => Ok(system_keychain().ok()),
+        KeychainUse::Auto => Ok(None),
+        KeychainUse::On => system_keychain().map(Some).map_err(DatabaseKeyError::NoKeychain),
     }
 }
 
 #[cfg(target_os = "macos")]
-fn system_keychain() -> Option<Arc<CredentialStore>> {
-    Some(apple_native_keyring_store::keychain::Store::new().ok()?)
+fn system_keychain() -> keyring_core::Result<Arc<CredentialStore>> {
+    Ok(apple_native_keyring_store::keychain::Store::new()?)
 }
 
 #[cfg(windows)]
-fn system_keychain() -> Option<Arc<CredentialStore>> {
-    Some(windows_native_keyring_store::Store::new().ok()?)
+fn system_keychain() -> keyring_core::Result<Arc<CredentialStore>> {
+    Ok(windows_native_keyring_store::Store::new()?)
 }
 
-#[cfg(not(any(target_os = "macos", windows)))]
-fn system_keychain() -> Option<Arc<CredentialStore>> {
-    None
+#[cfg(target_os = "linux")]
+fn system_keychain() -> keyring_core::Result<Arc<CredentialStore>> {
+    Ok(dbus_secret_service_keyring_store::Store::new()?)
 }
 
-fn open_with(home: &Home, keychain: Option<&CredentialStore>) -> Result<OpenedIdentity, OpenIdentityError> {
-    let (key, key_place) = database_key::find_or_create(home, keychain)?;
+#[cfg(not(any(target_os = "macos", target_os = "linux", windows)))]
+fn system_keychain() -> keyring_core::Result<Arc<CredentialStore>> {
+    Err(keyring_core::Error::NotSupportedByStore("ocmesh knows no keychain of this system".to_owned()))
+}
+
+fn open_with(home: &Home, keychain: Option<&CredentialStore>, wanted: KeychainUse) -> Result<OpenedIdentity, OpenIdentityError> {
+    let (key, key_place) = database_key::find_or_create(home, keychain, wanted)?;
     let mut store = Store::open(&home.database(), &key)?;
     let held = store.identity().map_err(OpenIdentityError::Read)?;
     let sealed = backup::read(home, &key)?;

@@ -205,8 +205,8 @@ const DISK: &str = "look at the disk, its cable and its file system (the system'
 fn key_hint(error: &DatabaseKeyError) -> String {
     match error {
         DatabaseKeyError::Missing(sealed) => format!(
-            "put db.key back from a backup (or move the home back to where it was, if the keychain held the key); nothing opens {} \
-             without it. To begin as a new agent, move that file away",
+            "put db.key back from a backup (if the keychain held the key: move the home back to where it was, and on Linux set \
+             keychain = \"on\"); nothing opens {} without it. To begin as a new agent, move that file away",
             sealed.display()
         ),
         DatabaseKeyError::NotPrivate { path, .. } => {
@@ -216,6 +216,14 @@ fn key_hint(error: &DatabaseKeyError) -> String {
         DatabaseKeyError::NotAFile(_) | DatabaseKeyError::NotAKey(_) => "put the right db.key back from a backup".to_owned(),
         DatabaseKeyError::Unusable { .. } => "make the home readable and writable for your user".to_owned(),
         DatabaseKeyError::Keychain(_) => "unlock the keychain (log in to the desktop) and start again".to_owned(),
+        DatabaseKeyError::NoKeychain(_) => {
+            "start it in a desktop session (on Linux one with a Secret Service, such as GNOME's or KDE's); or let a file hold the key: \
+             remove keychain = \"on\""
+                .to_owned()
+        }
+        DatabaseKeyError::NotTaken(_) => {
+            "unlock the keychain (log in to the desktop) and start again; or let a file hold the key: remove keychain = \"on\"".to_owned()
+        }
         DatabaseKeyError::NotAKeyInKeychain => "look at the entry \"ocmesh database key\" in the keychain".to_owned(),
         DatabaseKeyError::NoRandomness(_) => "the system is not ready yet; start again".to_owned(),
     }

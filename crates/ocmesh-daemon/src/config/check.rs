@@ -51,7 +51,7 @@ pub(super) fn check(layers: &Layers, home: &Home) -> Result<Checked, ConfigError
             keep_days: from.number("log.keep_days", 1..=365)?,
             keep_mb: from.number("log.keep_mb", 1..=10_000)?,
         },
-        keychain: from.word("keychain", &[("auto", KeychainUse::Auto), ("off", KeychainUse::Off)])?,
+        keychain: from.word("keychain", &[("auto", KeychainUse::Auto), ("on", KeychainUse::On), ("off", KeychainUse::Off)])?,
     })
 }
 

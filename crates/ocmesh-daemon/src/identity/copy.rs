@@ -9,7 +9,7 @@ use std::{
 use ocmesh_proto::PubKey;
 use ocmesh_store::{OpenError, Store, StoreKey};
 
-use super::{OpenIdentityError, database_key, keychain_for, open_with};
+use super::{KeychainUse, OpenIdentityError, database_key, keychain_for, open_with};
 use crate::{
     config::Config,
     home::{Home, HomeError, create_private_dir, sync_dir, write_atomically},
@@ -64,7 +64,8 @@ pub fn copy_home(home: &Home, config: &Config, to: &Path) -> Result<PubKey, Copy
         Err(LockError::Held { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let (key, _) = database_key::find(home, keychain_for(config).as_deref())
+    let keychain = keychain_for(config).map_err(OpenIdentityError::from)?;
+    let (key, _) = database_key::find(home, keychain.as_deref())
         .map_err(OpenIdentityError::from)?
         .ok_or_else(|| OpenIdentityError::from(database_key::DatabaseKeyError::Missing(home.database())))?;
     if lock.is_some() {
@@ -110,7 +111,7 @@ fn fill(home: &Home, key: &StoreKey, directory: &Path) -> Result<PubKey, CopyHom
     }
     // In a file also where the keychain has it: another machine has another keychain.
     write(copy.database_key(), key.to_hex().as_bytes())?;
-    let opened = open_with(&copy, None).map_err(CopyHomeError::Copy)?;
+    let opened = open_with(&copy, None, KeychainUse::Off).map_err(CopyHomeError::Copy)?;
     let findings = opened.store.integrity_check().map_err(|error| CopyHomeError::NotSound(error.to_string()))?;
     if let Some(finding) = findings.into_iter().next() {
         return Err(CopyHomeError::NotSound(finding));

@@ -10,7 +10,10 @@ use keyring_core::{CredentialStore, Entry};
 use ocmesh_store::StoreKey;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::home::{Home, private_file, write_atomically};
+use crate::{
+    config::KeychainUse,
+    home::{Home, private_file, write_atomically},
+};
 
 /// The name of our entries in a keychain; the account is the home's path, as each home has its own key.
 const SERVICE: &str = "ocmesh database key";
@@ -64,15 +67,36 @@ pub enum DatabaseKeyError {
     /// The keychain's entry is no key.
     #[error("the system's keychain holds something else than a key")]
     NotAKeyInKeychain,
+    /// The owner wants the keychain used, and there is none.
+    #[error("there is no keychain here, and the configuration says keychain = \"on\"")]
+    NoKeychain(#[source] keyring_core::Error),
+    /// The owner wants the keychain used, and it does not take the key.
+    #[error("the system's keychain does not take the key of the database")]
+    NotTaken(#[source] keyring_core::Error),
     /// No randomness for a new key.
     #[error("no new key can be made")]
     NoRandomness(#[source] ocmesh_store::KeyError),
 }
 
 /// The key of this home's database. A new one is made only when nothing is there that an older one could open.
-pub(super) fn find_or_create(home: &Home, keychain: Option<&CredentialStore>) -> Result<(StoreKey, KeyPlace), DatabaseKeyError> {
-    if let Some(found) = find(home, keychain)? {
-        return Ok(found);
+///
+/// Where the owner wants the keychain used and a file has the key, it moves: the file goes when the keychain was seen to give the key back.
+pub(super) fn find_or_create(
+    home: &Home,
+    keychain: Option<&CredentialStore>,
+    wanted: KeychainUse,
+) -> Result<(StoreKey, KeyPlace), DatabaseKeyError> {
+    let only = keychain.filter(|_| wanted == KeychainUse::On);
+    match (find(home, keychain)?, only) {
+        (Some((key, KeyPlace::File)), Some(keychain)) => {
+            keep_in_keychain(home, keychain, &key).map_err(DatabaseKeyError::NotTaken)?;
+            let path = home.database_key();
+            fs::remove_file(&path).map_err(|source| DatabaseKeyError::Unusable { path, source })?;
+            tracing::info!("the key of the database moved from db.key into the system's keychain");
+            return Ok((key, KeyPlace::Keychain));
+        }
+        (Some(found), _) => return Ok(found),
+        (None, _) => {}
     }
     if let Some(sealed) = sealed_file(home) {
         return Err(DatabaseKeyError::Missing(sealed));
@@ -81,6 +105,7 @@ pub(super) fn find_or_create(home: &Home, keychain: Option<&CredentialStore>) ->
     if let Some(keychain) = keychain {
         match keep_in_keychain(home, keychain, &key) {
             Ok(()) => return Ok((key, KeyPlace::Keychain)),
+            Err(error) if only.is_some() => return Err(DatabaseKeyError::NotTaken(error)),
             Err(error) => tracing::warn!(%error, "the system's keychain does not take the key of the database; db.key is used"),
         }
     }
@@ -102,7 +127,7 @@ pub(super) fn find(home: &Home, keychain: Option<&CredentialStore>) -> Result<Op
             key.map(|key| Some((key, KeyPlace::Keychain))).ok_or(DatabaseKeyError::NotAKeyInKeychain)
         }
         Err(keyring_core::Error::NoEntry) => Ok(None),
-        // A new home may do without; an old one must not get a second key.
+        // A new home may do without, or hears of it when the key is to be kept; an old one must not get a second key.
         Err(_) if sealed_file(home).is_none() => Ok(None),
         Err(error) => Err(DatabaseKeyError::Keychain(error)),
     }

@@ -84,7 +84,7 @@ pub fn read_sealed_copy(home: &Home, config: &Config) -> Result<Keys, RestoreErr
 }
 
 fn sealed_copy(home: &Home, config: &Config) -> Result<(StoreKey, Keys), RestoreError> {
-    let keychain = keychain_for(config);
+    let keychain = keychain_for(config)?;
     let Some((key, _)) = database_key::find(home, keychain.as_deref())? else {
         return Err(DatabaseKeyError::Missing(home.identity_backup()).into());
     };

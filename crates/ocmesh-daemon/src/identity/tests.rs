@@ -221,12 +221,12 @@ fn a_key_file_must_be_a_private_plain_file_with_a_key() {
 fn a_keychain_holds_the_key_and_no_file_is_written() {
     let world = World::new();
     let keychain = mock::Store::new().unwrap();
-    let first = open_with(&world.home(), Some(&*keychain)).unwrap();
+    let first = open_with(&world.home(), Some(&*keychain), KeychainUse::Auto).unwrap();
     assert_eq!(first.key_place, KeyPlace::Keychain);
     assert!(!world.home().database_key().exists());
     let pubkey = first.keys.public();
     drop(first);
-    let second = open_with(&world.home(), Some(&*keychain)).unwrap();
+    let second = open_with(&world.home(), Some(&*keychain), KeychainUse::Auto).unwrap();
     assert_eq!((second.keys.public(), second.key_place), (pubkey, KeyPlace::Keychain));
     drop(second);
     assert!(matches!(world.open(), Err(OpenIdentityError::Key(DatabaseKeyError::Missing(_)))), "switched off, the key is out of reach");
@@ -237,10 +237,29 @@ fn the_file_keeps_the_key_when_it_had_it_first() {
     let world = World::new();
     let pubkey = world.open().unwrap().keys.public();
     let keychain = mock::Store::new().unwrap();
-    let opened = open_with(&world.home(), Some(&*keychain)).unwrap();
+    let opened = open_with(&world.home(), Some(&*keychain), KeychainUse::Auto).unwrap();
     assert_eq!((opened.keys.public(), opened.key_place), (pubkey, KeyPlace::File));
     let entry = keychain.build("ocmesh database key", &world.home().path().display().to_string(), None).unwrap();
     assert!(matches!(entry.get_secret(), Err(keyring_core::Error::NoEntry)));
+}
+
+#[test]
+fn an_owner_who_wants_the_keychain_used_gets_the_key_moved_into_it() {
+    let world = World::new();
+    let pubkey = world.open().unwrap().keys.public();
+    let keychain = mock::Store::new().unwrap();
+    let entry = keychain.build("ocmesh database key", &world.home().path().display().to_string(), None).unwrap();
+    let credential: &mock::Cred = entry.as_any().downcast_ref().unwrap();
+    credential.set_error(keyring_core::Error::NoStorageAccess("locked".into()));
+    let before = world.files();
+    let error = open_with(&world.home(), Some(&*keychain), KeychainUse::On).unwrap_err();
+    assert!(matches!(error, OpenIdentityError::Key(DatabaseKeyError::NotTaken(_))), "{error}");
+    assert_eq!(world.files(), before, "the file still has the key");
+    for _ in 0..2 {
+        let opened = open_with(&world.home(), Some(&*keychain), KeychainUse::On).unwrap();
+        assert_eq!((opened.keys.public(), opened.key_place), (pubkey, KeyPlace::Keychain));
+        assert!(!world.home().database_key().exists());
+    }
 }
 
 #[test]
@@ -252,13 +271,13 @@ fn a_locked_keychain_is_an_error_for_an_old_home_and_not_for_a_new_one() {
         let credential: &mock::Cred = entry.as_any().downcast_ref().unwrap();
         credential.set_error(keyring_core::Error::NoStorageAccess("locked".into()));
     };
-    drop(open_with(&world.home(), Some(&*keychain)).unwrap());
+    drop(open_with(&world.home(), Some(&*keychain), KeychainUse::Auto).unwrap());
     locked();
     let before = world.files();
-    let error = open_with(&world.home(), Some(&*keychain)).unwrap_err();
+    let error = open_with(&world.home(), Some(&*keychain), KeychainUse::Auto).unwrap_err();
     assert!(matches!(error, OpenIdentityError::Key(DatabaseKeyError::Keychain(_))), "{error}");
     assert_eq!(world.files(), before);
-    drop(open_with(&world.home(), Some(&*keychain)).unwrap());
+    drop(open_with(&world.home(), Some(&*keychain), KeychainUse::Auto).unwrap());
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn database(facts: Facts) -> Row {
         return row(
             WHAT,
             by,
-            "whoever gets both files, such as a backup of the whole folder, and programs of your own user; an encrypted disk helps against a thief",
+            "whoever gets both files, such as a backup of the whole folder, and programs of your own user; an encrypted disk helps against a \
+             thief, and keychain = \"on\" in config.toml keeps the key elsewhere (on a desktop that somebody logs in to)",
         );
     }
     row(
