@@ -23,9 +23,9 @@ use self::{
     encode::{Query, fill},
 };
 use crate::{
-    AddPeerRequest, AddRelayRequest, ApiError, Done, Endpoint, ErrorBody, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest,
-    Marked, Message, MessageDetail, MessagesQuery, NewInvite, OutboxEntry, OutboxQuery, Peer, PeerPatch, PeersQuery, ReadRequest,
-    RelayStatus, Route, SendRequest, Sent, StatusReport, route,
+    AddPeerRequest, AddRelayRequest, ApiError, Done, DryRun, Endpoint, ErrorBody, Identity, IdentityPatch, Invite, InviteRequest,
+    JoinRequest, Marked, Message, MessageDetail, MessagesQuery, NewInvite, OutboxEntry, OutboxQuery, Peer, PeerPatch, PeersQuery,
+    ReadRequest, RelayStatus, Route, SendRequest, Sent, StatusReport, route,
 };
 
 /// Longest wait for an answer: a send waits for the disk, which may be slow on a busy laptop.
@@ -229,7 +229,17 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn send(&self, request: &SendRequest) -> Result<Sent, ClientError> {
-        self.call(&route::SEND, &[], Some(request)).await
+        let request = SendRequest { dry_run: false, ..request.clone() };
+        self.call(&route::SEND, &[], Some(&request)).await
+    }
+
+    /// `POST /send` with `dry_run`: what would become of a message.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dry_run(&self, request: &SendRequest) -> Result<DryRun, ClientError> {
+        let request = SendRequest { dry_run: true, ..request.clone() };
+        self.call(&route::SEND, &[], Some(&request)).await
     }
 
     /// `GET /outbox`.

@@ -146,6 +146,8 @@ codes! {
     Unsealable = "unsealable", 422, "check the recipient's key";
     /// Too many requests.
     RateLimited = "rate_limited", 429, "wait as long as the Retry-After header says, then call more slowly";
+    /// The message looks as if it held a secret.
+    LooksLikeSecret = "looks_like_secret", 422, "leave it out, or ask your owner: who means it sends it with `ocmesh send --allow-secret`";
     /// Agents answer each other without end.
     LoopSuspected = "loop_suspected", 429, "leave it at that, or ask your owner: what the owner sends with `ocmesh send` at a terminal always goes";
     /// An agent wrote to this peer as often as it may.

@@ -31,7 +31,7 @@ pub use outbox::{Hop, OutboxEntry, OutboxQuery};
 pub use peers::{AddPeerRequest, LooksLike, NameWarning, Peer, PeerPatch, PeersQuery};
 pub use relays::{AddRelayRequest, RelayStatus};
 pub use route::{Method, ROUTES, Route, Scope};
-pub use send::{Origin, SendRequest, Sent};
+pub use send::{DryRun, Origin, SecretSeen, SendAnswer, SendRequest, Sent};
 pub use status::{Done, Health, LoopStatus, OutboxCounts, StatusReport};
 
 /// Entries in a list when `limit` is not given.

@@ -118,7 +118,7 @@ routes! {
     MESSAGES_READ: Post "/messages/read" Send, Some("ReadRequest") => One("Marked"), "Acknowledge messages; sends the read receipts.";
     MESSAGE: Get "/messages/{id}" Read, None => One("MessageDetail"), "One message with its delivery history.";
     MESSAGE_READ: Post "/messages/{id}/read" Send, None => One("Marked"), "Acknowledge one message; sends the read receipt.";
-    SEND: Post "/send" Send, Some("SendRequest") => One("Sent"), "Send a message; answered when it is safe on disk.";
+    SEND: Post "/send" Send, Some("SendRequest") => One("SendAnswer"), "Send a message; answered when it is safe on disk.";
     OUTBOX: Get "/outbox" Read, None => List("OutboxEntry"), "Messages that wait, and why.";
     OUTBOX_CANCEL: Delete "/outbox/{id}" Send, None => One("Done"), "Give up a waiting message.";
     OUTBOX_RETRY: Post "/outbox/{id}/retry" Send, None => One("Done"), "Try a waiting or failed message now.";

@@ -25,6 +25,17 @@ pub struct SendRequest {
     /// times as long without `reply_to`, three times while it is as slow as a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Send it although it looks as if it held a secret.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_secret: bool,
+    /// Only say what would become of it: the answer is a `DryRun`, nothing is stored or sent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Who wants a message sent.
@@ -49,6 +60,52 @@ pub struct Sent {
     pub timestamp: String,
     /// Where it stands: `queued`; for a repeated call also `relayed delivered read failed`.
     pub status: String,
+    /// What in it looks like a secret; left out when nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretSeen>,
+}
+
+/// What would become of a message. Nothing was stored or sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!(DryRun::example()))]
+pub struct DryRun {
+    /// `queue`, or `refuse` for what looks like a secret in it. Everything else that is refused is an error here too.
+    pub would: String,
+    /// The recipient's public key, hex.
+    pub to: String,
+    /// The form it would take, as in `GET /messages`.
+    pub encryption: String,
+    /// The relays it would go to.
+    pub relays: Vec<String>,
+    /// Why these: `dm_relay_list presence_relays read_relay_list seen_on own_relays`.
+    pub route_reason: String,
+    /// What in it looks like a secret.
+    pub secrets: Vec<SecretSeen>,
+}
+
+/// Something in a message that looks like a secret. Never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!(SecretSeen::example()))]
+pub struct SecretSeen {
+    /// What it looks like, in a few words.
+    pub kind: String,
+    /// Where: `content` or `subject`.
+    pub part: String,
+    /// In which line, from 1.
+    pub line: u32,
+    /// At which character of the line, from 1.
+    pub column: u32,
+}
+
+/// The answer to `POST /send`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(example = json!(Sent::example()))]
+pub enum SendAnswer {
+    /// It is on disk.
+    Sent(Sent),
+    /// To a call with `dry_run`.
+    DryRun(DryRun),
 }
 
 impl SendRequest {
@@ -62,7 +119,32 @@ impl SendRequest {
             subject: None,
             idempotency_key: Some("review-17".to_owned()),
             origin: Some(Origin::Agent),
+            allow_secret: false,
+            dry_run: false,
         }
+    }
+}
+
+impl DryRun {
+    /// A sample for the documentation.
+    #[must_use]
+    pub fn example() -> Self {
+        Self {
+            would: "refuse".to_owned(),
+            to: crate::Peer::example().pubkey,
+            encryption: "nip17".to_owned(),
+            relays: vec!["wss://relay.example.com".to_owned()],
+            route_reason: "dm_relay_list".to_owned(),
+            secrets: vec![SecretSeen::example()],
+        }
+    }
+}
+
+impl SecretSeen {
+    /// A sample for the documentation.
+    #[must_use]
+    pub fn example() -> Self {
+        Self { kind: "GitHub token".to_owned(), part: "content".to_owned(), line: 2, column: 7 }
     }
 }
 
@@ -75,6 +157,7 @@ impl Sent {
             to: crate::Peer::example().pubkey,
             timestamp: "2026-11-23T12:58:00.000Z".to_owned(),
             status: "queued".to_owned(),
+            secrets: Vec::new(),
         }
     }
 }

@@ -52,7 +52,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::Fault;
 pub use self::listen::{Listeners, bind_tcp, bind_unix, serve};
-use crate::{clock::Clock, engine::MeshHandle, shutdown::StopToken, token::Tokens};
+use crate::{clock::Clock, engine::MeshHandle, secrets::OwnSecrets, shutdown::StopToken, token::Tokens};
 
 /// Event streams at one time: each is a listener that the engine's broadcast remembers.
 const STREAMS_MAX: usize = 64;
@@ -78,6 +78,8 @@ pub struct ApiParts {
     pub tokens: Option<Tokens>,
     /// Requests a second that the owner's programs may make, all together.
     pub requests_per_second: u32,
+    /// What no message should hold.
+    pub own_secrets: OwnSecrets,
     /// The clock.
     pub clock: Clock,
     /// Ends every stream and long poll.

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod lock;
 pub mod logging;
 mod run;
+pub mod secrets;
 pub mod shutdown;
 pub mod start_error;
 pub mod token;

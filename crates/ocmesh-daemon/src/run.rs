@@ -13,6 +13,7 @@ use crate::{
     identity,
     lock::HomeLock,
     logging,
+    secrets::OwnSecrets,
     shutdown::{ServiceState, SignalWatch, StopToken, tell_service_manager, watchdog_interval},
     start_error::StartError,
     token::Tokens,
@@ -74,9 +75,10 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     let npub = ocmesh_wire::npub(&pubkey);
     tracing::info!(npub, new = identity.created, key_place = ?identity.key_place, "identity open");
 
+    let keys = Arc::new(identity.keys);
     let reader = identity.store.reader();
     let parts = EngineParts {
-        keys: Arc::new(identity.keys),
+        keys: Arc::clone(&keys),
         store: identity.store,
         policy: config.policy_for(&pubkey),
         clock: clock.clone(),
@@ -101,6 +103,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         port,
         tokens,
         requests_per_second: config.api.requests_per_second,
+        own_secrets: OwnSecrets::of(home, &keys),
         clock: clock.clone(),
         stop: stop.clone(),
     };

@@ -121,6 +121,9 @@ fn send(to: &str, content: &str, idempotency_key: Option<&str>) -> Ask {
         subject: None,
         idempotency_key: idempotency_key.map(str::to_owned),
         origin: Origin::Unsaid,
+        secrets: Vec::new(),
+        allow_secret: false,
+        dry_run: false,
     }
 }
 
@@ -221,6 +224,9 @@ async fn questions_that_cannot_be_answered_say_why_and_change_nothing() {
         subject: None,
         idempotency_key: None,
         origin: Origin::Unsaid,
+        secrets: Vec::new(),
+        allow_secret: false,
+        dry_run: false,
     };
     assert!(matches!(ask(reply).await, AskError::ParentUnknown(id) if id == missing));
     assert!(matches!(ask(Ask::Cancel(missing)).await, AskError::Refused(Refusal::MessageUnknown)));

@@ -1,7 +1,7 @@
 //! What a command is answered with: what was done, or why it was not.
 
 use crate::{
-    At, Form, InviteId, InviteState, LoopState, MessageId, PubKey, RelayUrl, RouteReason, Status,
+    At, Form, InviteId, InviteState, LoopState, MessageId, PubKey, RelayUrl, RouteReason, SecretSeen, Status, secret,
     time::{HOUR, MINUTE},
 };
 
@@ -20,8 +20,10 @@ pub enum Answer {
         written_at: At,
         /// Where it stands.
         status: Status,
+        /// What in it looks like a secret.
+        secrets: Vec<SecretSeen>,
     },
-    /// A message would be queued. Nothing was sealed, stored or sent.
+    /// What would become of a message. Nothing was sealed, stored or sent.
     WouldQueue {
         /// Whom it would be for.
         to: PubKey,
@@ -31,6 +33,10 @@ pub enum Answer {
         relays: Vec<RelayUrl>,
         /// Why there.
         why: RouteReason,
+        /// What in it looks like a secret.
+        secrets: Vec<SecretSeen>,
+        /// It would be refused for that.
+        refused: bool,
     },
     /// So many messages were marked.
     Marked(u32),
@@ -94,6 +100,9 @@ pub enum Refusal {
     /// The outbox holds as much as it may.
     #[error("the outbox is full: {0} messages are waiting")]
     OutboxFull(usize),
+    /// It looks as if it held a secret.
+    #[error("the message looks as if it held a secret: {}", secret::in_words(.0))]
+    LooksLikeSecret(Vec<SecretSeen>),
     /// Agents answer each other without end.
     #[error(
         "this looks like agents answering each other without end: {} turns of this agent within {}, {} of everybody. Agents may go on in {}",

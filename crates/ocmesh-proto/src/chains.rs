@@ -124,7 +124,7 @@ pub(crate) struct Chains {
 
 impl Chains {
     /// From the newest stored messages, oldest first.
-    pub(crate) fn load(turns: &[Turn], per_hour: u32, now: At) -> Self {
+    pub(crate) fn load(turns: &[Turn], now: At) -> Self {
         let mut chains = Self::default();
         for turn in turns.iter().filter(|turn| turn.at <= now && now.since(turn.at) <= LOOP_WINDOW_MS) {
             match turn.direction {
@@ -133,7 +133,7 @@ impl Chains {
                     let cause =
                         (turn.chain.hops > 0).then_some(Cause { chain: turn.chain, since: turn.at, to_ourselves: false, guessed: false });
                     // Who it was is not stored; an allowance begins anew.
-                    chains.say(turn.peer, turn.chain, None, cause.as_ref(), Origin::Unsaid, per_hour, turn.at);
+                    chains.say(turn.peer, turn.chain, None, cause.as_ref(), Origin::Unsaid, u32::MAX, turn.at);
                 }
             }
         }
@@ -227,7 +227,7 @@ impl Chains {
         }
     }
 
-    /// When an agent may send to this peer again, if it has used up its allowance.
+    /// When so many an hour may be sent to this peer again, if the allowance is used up.
     pub(crate) fn allowed_at(&self, to: &PubKey, per_hour: u32, now: At) -> Option<At> {
         let said = self.said.get(to)?;
         let step_ms = HOUR / u64::from(per_hour.max(1));
@@ -268,7 +268,7 @@ impl Chains {
             }
         }
         let earlier = self.said.get(&to).map_or(At(0), |said| said.due_at);
-        let counts = if origin == Origin::Agent { HOUR / u64::from(per_hour.max(1)) } else { 0 };
+        let counts = if origin == Origin::Owner { 0 } else { HOUR / u64::from(per_hour.max(1)) };
         let said = Said { chain, at: now, subject: subject.map(plain), due_at: earlier.max(now).plus(counts) };
         self.said.insert(to, said);
     }

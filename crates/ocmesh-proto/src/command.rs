@@ -3,7 +3,7 @@
 use crate::{
     Answer, At, Chain, Change, Command, CommandId, DirectDraft, Direction, Draft, DraftBody, Effect, Handshake, HistoryEntry, InboundFacts,
     Mesh, MessageId, MessageRecord, Notice, ParcelClass, PeerChange, PeerSource, PubKey, ReceiptsSent, Recipient, Refusal, RelayOrigin,
-    RelayRecord, RelayUrl, SealRefused, Sealed, SendRequest, Status, Trust, label,
+    RelayRecord, RelayUrl, SealRefused, Sealed, SecretSeen, SecretsPolicy, SendRequest, Status, Trust, label,
     limit::{ABOUT_CHARS_MAX, CONTENT_CHARS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OUTBOX_MAX, OWN_RELAYS_MAX},
     loops::{Candidate, Pass},
     mesh::Job,
@@ -24,6 +24,7 @@ pub(crate) struct PendingSend {
     place: Option<crate::Place>,
     idempotency_key: Option<String>,
     pass: Pass,
+    secrets: Vec<SecretSeen>,
 }
 
 impl Mesh {
@@ -82,7 +83,7 @@ impl Mesh {
                 return Err(Refusal::IdempotencyConflict);
             }
             let (id, written_at, status) = (earlier.id, earlier.written_at, earlier.status.clone());
-            return Ok(Some(Answer::Queued { id, to, written_at, status }));
+            return Ok(Some(Answer::Queued { id, to, written_at, status, secrets: Vec::new() }));
         }
         let peer = self.directory.get(&to).ok_or_else(|| Refusal::PeerUnknown(to.to_hex()))?;
         if peer.trust == Trust::Blocked {
@@ -91,6 +92,11 @@ impl Mesh {
         if self.outbox.len() >= OUTBOX_MAX {
             return Err(Refusal::OutboxFull(self.outbox.len()));
         }
+        let secrets = self.secrets_told(peer.trust, &request.secrets);
+        let refused = self.policy.secrets == SecretsPolicy::Refuse && !secrets.is_empty() && !request.allow_secret;
+        if refused && !request.dry_run {
+            return Err(Refusal::LooksLikeSecret(secrets));
+        }
         let (parent, subject) = (request.reply_to.as_deref(), request.subject.as_deref());
         let subject = subject.and_then(|subject| label::clean(subject, NAME_CHARS_MAX * 2));
         let form = self.form_for(&peer);
@@ -98,7 +104,7 @@ impl Mesh {
         let pass = self.guard(&Candidate { to, parent, subject: subject.as_deref(), chars, origin: request.origin }, request.dry_run)?;
         if request.dry_run {
             let (relays, why) = self.route_to(&to);
-            return Ok(Some(Answer::WouldQueue { to, form, relays, why }));
+            return Ok(Some(Answer::WouldQueue { to, form, relays, why, secrets, refused }));
         }
         if route_unknown {
             self.look_up(to, false);
@@ -117,6 +123,7 @@ impl Mesh {
             place,
             idempotency_key: request.idempotency.map(|idempotency| idempotency.key),
             pass,
+            secrets,
         };
         let draft = DirectDraft {
             to,
@@ -175,7 +182,7 @@ impl Mesh {
         if let Some(json) = sealed.rumor {
             self.change(Change::PutRumor { message: id, json });
         }
-        self.reply(pending.command, Ok(Answer::Queued { id, to, written_at, status: Status::Queued }));
+        self.reply(pending.command, Ok(Answer::Queued { id, to, written_at, status: Status::Queued, secrets: pending.secrets }));
         self.post(Posting { message: id, class: ParcelClass::Message, to, form, ttl_ms, route: (relays, why) }, sealed.event);
         if let Some(copy) = sealed.own_copy {
             let route = self.own_route();

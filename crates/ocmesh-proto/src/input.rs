@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AskedFacts, At, Chain, CommandId, Direction, EventId, Form, InviteFacts, InviteId, InviteSecret, JobId, JoinRequest, MessageId, Opened,
-    Origin, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, StrangerFacts, Sub, Trust, Verdict,
+    Origin, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, SecretSeen, StrangerFacts, Sub, Trust, Verdict,
 };
 
 /// Something that happened. Lives for a moment on one stack or in one short queue, so its size does not matter.
@@ -270,6 +270,10 @@ pub struct SendRequest {
     pub idempotency: Option<Idempotency>,
     /// Who wants it sent.
     pub origin: Origin,
+    /// What in it looks like a secret.
+    pub secrets: Vec<SecretSeen>,
+    /// It may hold one.
+    pub allow_secret: bool,
     /// Only say what would become of it.
     pub dry_run: bool,
 }

@@ -6,6 +6,9 @@ use crate::{
     chains::{Cause, Judged},
 };
 
+/// Who does not say what it is may send so many times as often as an agent.
+const UNSAID_SENDS_TIMES: u32 = 10;
+
 /// A message before the guard.
 pub(crate) struct Candidate<'a> {
     pub(crate) to: PubKey,
@@ -37,10 +40,8 @@ impl Mesh {
         if origin == Origin::Owner {
             return Ok(Pass { origin, chain: None, cause: None });
         }
-        let per_hour = self.policy.agent_sends_per_hour;
-        if origin == Origin::Agent
-            && let Some(until) = self.chains.allowed_at(&candidate.to, per_hour, now)
-        {
+        let per_hour = self.sends_per_hour(origin);
+        if let Some(until) = self.chains.allowed_at(&candidate.to, per_hour, now) {
             return Err(Refusal::TooManySends { per_hour, wait_ms: until.since(now) });
         }
         let cause = self.chains.cause(&candidate.to, candidate.parent, candidate.subject, now);
@@ -69,7 +70,13 @@ impl Mesh {
         if pass.origin == Origin::Owner && self.chains.forgive(&to) {
             self.loop_changed(to, LoopChange::Closed, now);
         }
-        self.chains.say(to, chain, subject, pass.cause.as_ref(), pass.origin, self.policy.agent_sends_per_hour, now);
+        self.chains.say(to, chain, subject, pass.cause.as_ref(), pass.origin, self.sends_per_hour(pass.origin), now);
+    }
+
+    /// Who does not say what it is may be a program from before there was an origin to name: only a runaway sends that often.
+    const fn sends_per_hour(&self, origin: Origin) -> u32 {
+        let agent = self.policy.agent_sends_per_hour;
+        if matches!(origin, Origin::Unsaid) { agent.saturating_mul(UNSAID_SENDS_TIMES) } else { agent }
     }
 
     /// The chain of a message that came. One that continues nothing begins one, under its own id, as its author counts too.

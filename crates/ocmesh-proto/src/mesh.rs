@@ -88,7 +88,7 @@ impl Mesh {
             given: Given::default(),
             invites: snapshot.invites.into_iter().map(|record| (record.id, record)).collect(),
             invite_answers: BTreeMap::new(),
-            chains: Chains::load(&snapshot.turns, policy.agent_sends_per_hour, now),
+            chains: Chains::load(&snapshot.turns, now),
             jobs: BTreeMap::new(),
             next_job: 0,
             policy,

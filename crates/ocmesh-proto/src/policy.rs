@@ -1,7 +1,7 @@
 //! The owner's wishes, checked, as the core uses them. The shell fills it from the configuration.
 
 use crate::{
-    PeerStatus, RelayUrl,
+    PeerStatus, RelayUrl, SecretsPolicy,
     time::{DAY, MINUTE},
 };
 
@@ -42,7 +42,9 @@ pub struct Policy {
     pub inbox_check_interval_ms: u64,
     /// Turns that agents may take in answering each other, all together.
     pub loop_turns_max: u32,
-    /// Messages an hour that an agent may send to one peer.
+    /// What becomes of a message that looks as if it held a secret.
+    pub secrets: SecretsPolicy,
+    /// Messages an hour that an agent may send to one peer; ten times as many who does not say what it is.
     pub agent_sends_per_hour: u32,
     /// Dial relays with private addresses that a peer named. Off unless the owner wrote it.
     pub private_relays: bool,
@@ -68,6 +70,7 @@ impl Default for Policy {
             inbox: InboxPolicy::Open,
             inbox_check_interval_ms: 30 * MINUTE,
             loop_turns_max: 10,
+            secrets: SecretsPolicy::Refuse,
             agent_sends_per_hour: 60,
             private_relays: false,
         }

@@ -21,6 +21,8 @@ mod loops;
 mod relay;
 #[path = "mesh/replacement.rs"]
 mod replacement;
+#[path = "mesh/secrets.rs"]
+mod secrets;
 #[path = "mesh/strangers.rs"]
 mod strangers;
 #[path = "mesh/world.rs"]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ocmesh_proto::{
-    EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, PeerStatus, Policy, RelayUrl, label,
+    EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, PeerStatus, Policy, RelayUrl, SecretsPolicy, label,
     limit::{ABOUT_CHARS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OWN_RELAYS_MAX},
 };
 use toml::Value;
@@ -85,6 +85,8 @@ fn policy(from: &Keys<'_>) -> Result<Policy, ConfigError> {
         inbox_check_interval_ms: from.span("inbox.check_interval", 10, 30 * 60)?,
         // Fewer turns than four would stop a question that is asked back; whoever wants no guard takes a number that is never reached.
         loop_turns_max: from.number("loops.turns", 4..=1_000_000)?,
+        secrets: from
+            .word("send.secrets", &[("refuse", SecretsPolicy::Refuse), ("warn", SecretsPolicy::Warn), ("off", SecretsPolicy::Off)])?,
         agent_sends_per_hour: from.number("send.per_hour", 1..=100_000)?,
         private_relays: from.switch("discovery.private_relays")?,
     })

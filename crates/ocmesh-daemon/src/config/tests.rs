@@ -77,6 +77,7 @@ fn every_key_can_be_set_from_the_environment_and_changes_something() {
         ("inbox.policy", "ask"),
         ("inbox.check_interval", "10s"),
         ("send.per_hour", "1"),
+        ("send.secrets", "warn"),
         ("loops.turns", "4"),
         ("log.level", "error"),
         ("log.keep_days", "1"),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ocmesh_proto::{
-    At, InviteId, InviteSecret, Lookalikes, LoopState, MessageId, Notice, Origin, PeerStatus, PubKey, Refusal, RelayUrl, Status, Trust,
+    At, Form, InviteId, InviteSecret, Lookalikes, LoopState, MessageId, Notice, Origin, PeerStatus, PubKey, Refusal, RelayUrl, RouteReason,
+    SecretSeen, Status, Trust,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -24,6 +25,12 @@ pub enum Ask {
         idempotency_key: Option<String>,
         /// Who wants it sent.
         origin: Origin,
+        /// What in it looks like a secret.
+        secrets: Vec<SecretSeen>,
+        /// It may hold one.
+        allow_secret: bool,
+        /// Only say what would become of it.
+        dry_run: bool,
     },
     /// Acknowledge messages; unknown ids are left out.
     MarkRead(Vec<MessageId>),
@@ -103,6 +110,23 @@ pub enum Told {
         written_at: At,
         /// Where it stands.
         status: Status,
+        /// What in it looks like a secret.
+        secrets: Vec<SecretSeen>,
+    },
+    /// What would become of a message; nothing was stored or sent.
+    WouldQueue {
+        /// Whom it would be for.
+        to: PubKey,
+        /// The form it would take.
+        form: Form,
+        /// Where it would go.
+        relays: Vec<RelayUrl>,
+        /// Why there.
+        why: RouteReason,
+        /// What in it looks like a secret.
+        secrets: Vec<SecretSeen>,
+        /// It would be refused for that.
+        refused: bool,
     },
     /// So many messages were marked.
     Marked(u32),

@@ -466,8 +466,8 @@ fn heard(input: Input) -> Arrival {
 fn told(answer: Answer) -> Told {
     match answer {
         Answer::Done => Told::Done,
-        Answer::Queued { id, to, written_at, status } => Told::Queued { id, to, written_at, status },
-        Answer::WouldQueue { .. } => Told::Done,
+        Answer::Queued { id, to, written_at, status, secrets } => Told::Queued { id, to, written_at, status, secrets },
+        Answer::WouldQueue { to, form, relays, why, secrets, refused } => Told::WouldQueue { to, form, relays, why, secrets, refused },
         Answer::Marked(count) => Told::Marked(count),
         Answer::Peer(peer) => Told::Peer(peer),
         Answer::Invited { id, expires_at, relays } => Told::Invited { id, expires_at, relays },

@@ -134,6 +134,7 @@ impl From<Refusal> for Fault {
             Refusal::MessageFinal(_) => ErrorCode::MessageFinal,
             Refusal::RelayKnown => ErrorCode::RelayKnown,
             Refusal::RelaysFull(_) => ErrorCode::RelaysFull,
+            Refusal::LooksLikeSecret(_) => ErrorCode::LooksLikeSecret,
             Refusal::LoopSuspected { wait_ms, .. } => return Self::wait(ErrorCode::LoopSuspected, &refusal, *wait_ms),
             Refusal::TooManySends { wait_ms, .. } => return Self::wait(ErrorCode::TooManySends, &refusal, *wait_ms),
             Refusal::Stopping => ErrorCode::Stopping,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use ocmesh_api::{ErrorBody, Origin, SendRequest, Sent};
+use ocmesh_api::{DryRun, ErrorBody, Origin, SecretSeen, SendAnswer, SendRequest, Sent};
+use ocmesh_proto::{MessagePart, limit::CONTENT_CHARS_MAX};
 
 use super::{
     Api,
@@ -13,19 +14,22 @@ use super::{
     peers::unexpected,
     query::NoQuery,
 };
-use crate::engine::{Ask, Told};
+use crate::{
+    engine::{Ask, Told},
+    secrets,
+};
 
 /// Longest idempotency key, in bytes: a UUID or a hash fits several times.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 /// Send a message.
 #[utoipa::path(post, path = "/send", request_body = SendRequest, responses(
-    (status = 200, description = "on disk, in the outbox", body = Sent),
+    (status = 200, description = "on disk, in the outbox; with dry_run what would become of it", body = SendAnswer),
     (status = 400, description = "invalid_pubkey, peer_unknown, name_ambiguous", body = ErrorBody),
     (status = 403, description = "peer_blocked", body = ErrorBody),
     (status = 409, description = "idempotency_conflict", body = ErrorBody),
     (status = 413, description = "content_too_long", body = ErrorBody),
-    (status = 422, description = "content_empty", body = ErrorBody),
+    (status = 422, description = "content_empty, looks_like_secret", body = ErrorBody),
     (status = 429, description = "loop_suspected, too_many_sends; Retry-After says when", body = ErrorBody),
     (status = 507, description = "disk_full", body = ErrorBody),
 ))]
@@ -33,8 +37,9 @@ pub(super) async fn send_message(
     State(api): State<Arc<Api>>,
     _: NoQuery,
     JsonBody(request): JsonBody<SendRequest>,
-) -> Result<Json<Sent>, Fault> {
-    let SendRequest { to, content, reply_to, subject, idempotency_key, origin } = request;
+) -> Result<Json<SendAnswer>, Fault> {
+    let secrets = look_for_secrets(&api, &request);
+    let SendRequest { to, content, reply_to, subject, idempotency_key, origin, allow_secret, dry_run } = request;
     let origin = origin.map_or(ocmesh_proto::Origin::Unsaid, |origin| match origin {
         Origin::Agent => ocmesh_proto::Origin::Agent,
         Origin::Owner => ocmesh_proto::Origin::Owner,
@@ -43,11 +48,41 @@ pub(super) async fn send_message(
         return Err(Fault::bad_request(format!("idempotency_key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes")));
     }
     let reply_to = reply_to.as_deref().map(key::message_id).transpose()?;
-    match api.parts.mesh.ask(Ask::Send { to, content, reply_to, subject, idempotency_key, origin }).await? {
-        Told::Queued { id, to, written_at, status } => {
-            let status = status.as_str().to_owned();
-            Ok(Json(Sent { id: id.to_hex(), to: to.to_hex(), timestamp: moment::write(written_at), status }))
+    let ask = Ask::Send { to, content, reply_to, subject, idempotency_key, origin, secrets, allow_secret, dry_run };
+    match api.parts.mesh.ask(ask).await? {
+        Told::Queued { id, to, written_at, status, secrets } => {
+            let (status, secrets) = (status.as_str().to_owned(), seen(&secrets));
+            Ok(Json(SendAnswer::Sent(Sent { id: id.to_hex(), to: to.to_hex(), timestamp: moment::write(written_at), status, secrets })))
         }
+        Told::WouldQueue { to, form, relays, why, secrets, refused } => Ok(Json(SendAnswer::DryRun(DryRun {
+            would: if refused { "refuse" } else { "queue" }.to_owned(),
+            to: to.to_hex(),
+            encryption: form.as_str().to_owned(),
+            relays: relays.iter().map(ToString::to_string).collect(),
+            route_reason: why.as_str().to_owned(),
+            secrets: seen(&secrets),
+        }))),
         told => Err(unexpected(&told)),
     }
+}
+
+/// What in a message looks like a secret. One that is too long is refused for that.
+fn look_for_secrets(api: &Api, request: &SendRequest) -> Vec<ocmesh_proto::SecretSeen> {
+    let find = |part, text: &str| {
+        let fits = text.chars().nth(CONTENT_CHARS_MAX).is_none();
+        if fits { secrets::find(part, text, &api.parts.own_secrets) } else { Vec::new() }
+    };
+    let mut found = request.subject.as_deref().map_or_else(Vec::new, |subject| find(MessagePart::Subject, subject));
+    found.extend(find(MessagePart::Content, &request.content));
+    found
+}
+
+fn seen(secrets: &[ocmesh_proto::SecretSeen]) -> Vec<SecretSeen> {
+    let show = |seen: &ocmesh_proto::SecretSeen| SecretSeen {
+        kind: seen.kind.to_owned(),
+        part: seen.part.as_str().to_owned(),
+        line: seen.line,
+        column: seen.column,
+    };
+    secrets.iter().map(show).collect()
 }

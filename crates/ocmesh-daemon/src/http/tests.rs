@@ -36,6 +36,7 @@ use crate::{
     clock::Clock,
     engine::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View},
     home::Home,
+    secrets::OwnSecrets,
     shutdown::StopToken,
     token::Tokens,
 };
@@ -121,6 +122,7 @@ impl Daemon {
             port,
             tokens: token.then(|| Tokens::of(&Home::locate(|_| Some(home.path().into())).unwrap())),
             requests_per_second,
+            own_secrets: OwnSecrets::default(),
             clock: Clock::from_fn(move || if breaks.load(Ordering::Relaxed) { panic!("the clock broke") } else { NOW }),
             stop: stop.clone(),
         });

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Result;
-use ocmesh_api::{ApiError, Endpoint, Event, Message, Peer, SendRequest};
+use ocmesh_api::{ApiError, Endpoint, Event, Message, Peer, SecretSeen, SendRequest};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) refuse_once: Option<ApiError>,
     /// The answer of the next send gets lost.
     pub(crate) drop_send_once: bool,
+    /// What looks like a secret in everything that is sent.
+    pub(crate) seen_in_sends: Vec<SecretSeen>,
     /// Entries of a page, whatever was asked for.
     pub(crate) page: Option<usize>,
 }

@@ -1,7 +1,7 @@
 //! `mesh_send`: queued, delivered, answered, late, failed, and never twice.
 
 use anyhow::Result;
-use ocmesh_api::{Message, Peer, Sent};
+use ocmesh_api::{Message, Peer, SecretSeen, Sent};
 use serde_json::json;
 
 use crate::{caller::Caller, fake_daemon::FakeDaemon, tools::message};
@@ -32,6 +32,19 @@ async fn sending_returns_when_it_is_queued() -> Result<()> {
     let sent = daemon.with(|state| state.sent.clone());
     assert_eq!((sent[0].to.as_str(), sent[0].content.as_str(), sent[0].idempotency_key.as_deref()), ("ada", "hi", Some("k")));
     assert!(daemon.with(|state| !state.asked.iter().any(|line| line.contains("/events"))), "nobody waits");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_cannot_insist_on_a_secret_and_is_told_when_its_owner_lets_it_go() -> Result<()> {
+    let (daemon, mut caller) = with_ada().await?;
+    let refused = caller.bad("mesh_send", json!({"to": "ada", "text": "hi", "allow_secret": true})).await?;
+    assert!(refused.contains("allow_secret"), "{refused}");
+    assert!(daemon.with(|state| state.sent.is_empty()));
+    daemon.with(|state| state.seen_in_sends = vec![SecretSeen::example()]);
+    let (value, text) = caller.good("mesh_send", json!({"to": "ada", "text": "hi"})).await?;
+    assert_eq!(value["secrets"], json!(["GitHub token in line 2 of the content"]));
+    assert!(text.contains("tell your owner"), "{text}");
     Ok(())
 }
 

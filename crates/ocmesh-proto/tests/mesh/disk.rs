@@ -33,6 +33,8 @@ pub(crate) fn blank() -> SendRequest {
         subject: None,
         idempotency: None,
         origin: Origin::Owner,
+        secrets: Vec::new(),
+        allow_secret: false,
         dry_run: false,
     }
 }

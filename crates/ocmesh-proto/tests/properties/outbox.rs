@@ -149,6 +149,8 @@ impl Trial {
                     subject: None,
                     idempotency: None,
                     origin: Origin::Owner,
+                    secrets: Vec::new(),
+                    allow_secret: false,
                     dry_run: false,
                 };
                 _ = self.world.command(ADA, Command::Send(request));

@@ -145,7 +145,9 @@ impl Agent {
                     Idempotency { key, earlier }
                 });
                 let (to, subject) = (Recipient::Key(to), None);
-                Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin: Origin::Owner, dry_run: false })
+                let (origin, secrets) = (Origin::Owner, Vec::new());
+                let (allow_secret, dry_run) = (false, false);
+                Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin, secrets, allow_secret, dry_run })
             }
             Ask::MarkRead(ids) => Command::MarkRead { messages: self.disk.inbound_facts(&ids) },
             Ask::AddPeer { peer, hints, .. } => Command::AddPeer { peer, hints, petname: None },

@@ -24,6 +24,12 @@ pub(crate) struct SendArgs {
     /// Your own key for this message: the same call again sends nothing twice.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
+    /// Only say to whom and through which relays it would go, and what in it looks like a secret.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
+    /// Send it although it looks as if it held a secret.
+    #[arg(long)]
+    pub(crate) allow_secret: bool,
 }
 
 /// What `send --wait` waits for.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ocmesh_api::{Client, EventStream, Message, MessageDetail, MessagesQuery, Origin, SendRequest, Sent};
+use ocmesh_api::{Client, DryRun, EventStream, Message, MessageDetail, MessagesQuery, Origin, SecretSeen, SendRequest, Sent};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
@@ -35,10 +35,19 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: SendArgs) -> Result<(), Cl
         subject: args.subject,
         idempotency_key: args.key,
         origin: Some(origin()),
+        allow_secret: args.allow_secret,
+        dry_run: args.dry_run,
     };
+    if args.dry_run {
+        let would = client.dry_run(&request).await.map_err(from_client)?;
+        return if ui.json { ui.json(&would) } else { ui.print(&dry(&would)) };
+    }
     // Listening starts before sending, so that no answer can come unseen.
     let events = if args.wait.is_some() { client.events(None).await.ok() } else { None };
     let sent = client.send(&request).await.map_err(from_client)?;
+    if !sent.secrets.is_empty() {
+        ui.note(format!("note: it looks as if it held a secret: {}", listed(&sent.secrets)));
+    }
     let Some(wait) = args.wait else {
         let shown = format!("Queued for {}, id {}", short_key(&sent.to), short_id(&sent.id));
         return ui.done(shown, &sent);
@@ -48,6 +57,24 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: SendArgs) -> Result<(), Cl
     let outcome = wanted.wait(ui, &client, events).await;
     ui.progress_done();
     told(ui, &sent, wait, outcome?)
+}
+
+/// What would become of a message.
+fn dry(would: &DryRun) -> String {
+    let relays: Vec<String> = would.relays.iter().map(|relay| format!("  {}\n", safe(relay))).collect();
+    let (to, form, why) = (short_key(&would.to), safe(&would.encryption), safe(&would.route_reason));
+    let mut out = format!("Would go to {to} as {form}, through ({why}):\n{}", relays.concat());
+    if !would.secrets.is_empty() {
+        let end = if would.would == "refuse" { "; it would be refused without --allow-secret" } else { "" };
+        out.push_str(&format!("It looks as if it held a secret: {}{end}\n", listed(&would.secrets)));
+    }
+    out.push_str("Nothing was sent.\n");
+    out
+}
+
+fn listed(secrets: &[SecretSeen]) -> String {
+    let show = |seen: &SecretSeen| format!("{} ({}, line {}, character {})", safe(&seen.kind), safe(&seen.part), seen.line, seen.column);
+    secrets.iter().map(show).collect::<Vec<_>>().join(", ")
 }
 
 /// At a terminal it is the owner; what runs programs without one is an agent, or may be.

@@ -33,7 +33,8 @@ fn check(name: &str, value: &Value) {
         "Marked" => fits::<Marked>(value),
         "MessageDetail" => fits::<MessageDetail>(value),
         "SendRequest" => fits::<SendRequest>(value),
-        "Sent" => fits::<Sent>(value),
+        "SendAnswer" => fits::<SendAnswer>(value),
+        "DryRun" => fits::<DryRun>(value),
         "OutboxEntry" => fits::<OutboxEntry>(value),
         "RelayStatus" => fits::<RelayStatus>(value),
         "AddRelayRequest" => fits::<AddRelayRequest>(value),
@@ -99,6 +100,7 @@ fn the_reference_has_every_call_with_json_that_fits() {
     let left: Vec<&str> = sections.iter().map(|(heading, _)| *heading).collect();
     assert_eq!(left, ["Lists", "Errors"], "sections of calls that do not exist");
     check("ErrorBody", &block(&text, "(`ErrorBody`)"));
+    check("DryRun", &block(&text, "(`DryRun`)"));
 }
 
 #[test]

@@ -256,7 +256,7 @@ async fn messages_are_acknowledged() {
 
 #[tokio::test]
 async fn a_message_is_sent_word_for_word() {
-    let told = Told::Queued { id: id(4), to: ada(), written_at: NOW, status: Status::Queued };
+    let told = Told::Queued { id: id(4), to: ada(), written_at: NOW, status: Status::Queued, secrets: Vec::new() };
     let daemon = Daemon::answering(move |_| Ok(told.clone())).await;
     let request = SendRequest {
         to: "ada".to_owned(),
@@ -265,16 +265,37 @@ async fn a_message_is_sent_word_for_word() {
         subject: Some("s".to_owned()),
         idempotency_key: Some("k".to_owned()),
         origin: Some(ocmesh_api::Origin::Owner),
+        ..SendRequest::default()
     };
     let sent = daemon.client().send(&request).await.unwrap();
     assert_eq!((sent.id, sent.to, sent.status.as_str()), (id(4).to_hex(), ADA.to_owned(), "queued"));
     assert_eq!(sent.timestamp, "2026-09-21T14:13:20.000Z");
     let asked = daemon.asked.lock().unwrap();
-    let Ask::Send { to, content, reply_to, subject, idempotency_key, origin: ocmesh_proto::Origin::Owner } = &asked[0] else {
+    let Ask::Send { to, content, reply_to, subject, idempotency_key, origin: ocmesh_proto::Origin::Owner, .. } = &asked[0] else {
         panic!("{asked:?}")
     };
     assert_eq!((to, content), (&request.to, &request.content));
     assert_eq!((*reply_to, subject, idempotency_key), (Some(id(1)), &request.subject, &request.idempotency_key));
+}
+
+#[tokio::test]
+async fn a_dry_run_says_where_it_would_go_and_what_looks_like_a_secret() {
+    let daemon = Daemon::answering(|ask| {
+        let Ask::Send { secrets, dry_run: true, allow_secret: true, .. } = ask else { panic!("{ask:?}") };
+        let (to, relays, secrets) = (ada(), vec![url("wss://a.example.com")], secrets.clone());
+        Ok(Told::WouldQueue { to, form: Form::Nip17, relays, why: RouteReason::DmRelayList, secrets, refused: true })
+    })
+    .await;
+    let content = format!("you asked for\nit: gh{}", "p_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX");
+    let request = SendRequest { to: "ada".to_owned(), content, allow_secret: true, ..SendRequest::default() };
+    let answer = daemon.client().dry_run(&request).await.unwrap();
+    assert_eq!((answer.would.as_str(), answer.to.as_str(), answer.encryption.as_str()), ("refuse", ADA, "nip17"));
+    assert_eq!((answer.relays[0].as_str(), answer.route_reason.as_str()), ("wss://a.example.com", "dm_relay_list"));
+    let seen = &answer.secrets[0];
+    assert_eq!((seen.kind.as_str(), seen.part.as_str(), seen.line, seen.column), ("GitHub token", "content", 2, 5));
+    // What is too long is not looked at: it is refused for that.
+    let long = SendRequest { content: format!("{}{}", request.content, " ".repeat(4_097)), subject: Some("hi".to_owned()), ..request };
+    assert!(daemon.client().dry_run(&long).await.unwrap().secrets.is_empty());
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use ocmesh_api::{
-    AddPeerRequest, AddRelayRequest, Done, ErrorBody, Event, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest, Marked, Message,
-    MessageDetail, Method, NewInvite, OutboxEntry, Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, SendRequest, Sent, StatusReport,
-    route::Reply as Shape,
+    AddPeerRequest, AddRelayRequest, Done, DryRun, ErrorBody, Event, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest, Marked,
+    Message, MessageDetail, Method, NewInvite, OutboxEntry, Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, SecretSeen, SendAnswer,
+    SendRequest, Sent, StatusReport, route::Reply as Shape,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -111,7 +111,10 @@ async fn every_sample_reads_as_its_type() {
     reads_as::<ReadRequest>(&document, "ReadRequest", done);
     reads_as::<Marked>(&document, "Marked", done);
     reads_as::<SendRequest>(&document, "SendRequest", done);
+    reads_as::<SendAnswer>(&document, "SendAnswer", done);
     reads_as::<Sent>(&document, "Sent", done);
+    reads_as::<DryRun>(&document, "DryRun", done);
+    reads_as::<SecretSeen>(&document, "SecretSeen", done);
     reads_as::<OutboxEntry>(&document, "OutboxEntry", done);
     reads_as::<RelayStatus>(&document, "RelayStatus", done);
     reads_as::<AddRelayRequest>(&document, "AddRelayRequest", done);

@@ -121,7 +121,7 @@ async fn what_the_transport_forbids_is_refused() {
 async fn every_tool_works_and_peers_words_come_in_the_envelope() {
     let daemon = Daemon::answering(|ask| {
         Ok(match ask {
-            Ask::Send { .. } => Told::Queued { id: id(9), to: ada(), written_at: NOW, status: Status::Queued },
+            Ask::Send { .. } => Told::Queued { id: id(9), to: ada(), written_at: NOW, status: Status::Queued, secrets: Vec::new() },
             Ask::MarkRead(ids) => Told::Marked(u32::try_from(ids.len()).unwrap()),
             _ => Told::Peer(ada()),
         })

@@ -1,6 +1,6 @@
 //! Every way a call can fail: the status, the code, and that the words help.
 
-use ocmesh_proto::{LoopState, Refusal};
+use ocmesh_proto::{LoopState, MessagePart, Refusal, SecretSeen};
 
 use super::*;
 
@@ -33,6 +33,7 @@ async fn every_refusal_of_the_mesh_has_its_status_and_code() {
         (Refusal::RelayUnknown.into(), 404, "not_found"),
         (Refusal::RelayKnown.into(), 409, "relay_known"),
         (Refusal::RelaysFull(32).into(), 409, "relays_full"),
+        (Refusal::LooksLikeSecret(vec![SECRET]).into(), 422, "looks_like_secret"),
         (looping().into(), 429, "loop_suspected"),
         (Refusal::TooManySends { per_hour: 60, wait_ms: 59_001 }.into(), 429, "too_many_sends"),
         (Refusal::Stopping.into(), 503, "stopping"),
@@ -44,6 +45,16 @@ async fn every_refusal_of_the_mesh_has_its_status_and_code() {
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()) && error["hint"].is_string(), "{reply:?}");
         assert!(!reply.body.contains("/home"), "what is internal stays inside");
     }
+}
+
+const SECRET: SecretSeen = SecretSeen { kind: "GitHub token", own: false, part: MessagePart::Content, line: 2, column: 7 };
+
+#[tokio::test]
+async fn a_message_with_a_secret_hears_what_and_where_and_who_may_send_it() {
+    let reply = send_answer(Refusal::LooksLikeSecret(vec![SECRET]).into()).await;
+    let error = &reply.value()["error"];
+    assert_eq!(error["message"], "the message looks as if it held a secret: GitHub token (content, line 2, character 7)");
+    assert!(error["hint"].as_str().unwrap().contains("ask your owner"), "{error}");
 }
 
 fn looping() -> Refusal {

@@ -94,7 +94,7 @@ fn send(state: &mut State, body: &Value) -> Option<Answer> {
     else {
         return refusal(ErrorCode::PeerUnknown, &format!("no peer \"{}\" is known", request.to));
     };
-    let sent = Sent { to: peer.pubkey.clone(), ..Sent::example() };
+    let sent = Sent { to: peer.pubkey.clone(), secrets: state.seen_in_sends.clone(), ..Sent::example() };
     let known = state.sent.iter().any(|old| old.idempotency_key == request.idempotency_key);
     if !known {
         let ours = Message {
