@@ -12,7 +12,7 @@ use clap::Args;
 use crate::{
     deps, docs, fuzz, interop, release,
     run::{cargo, command, read, root, say, succeed, target_dir},
-    tidy,
+    skill, tidy,
 };
 
 /// Options of `cargo xtask ci`.
@@ -30,10 +30,11 @@ pub(crate) struct Options {
 type Stage = (&'static str, fn() -> Result<()>);
 
 /// Cheap ones first: a slip in the formatting should not cost twenty minutes.
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 13] = [
     ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
     ("deps", deps::run),
     ("tidy", tidy::run),
+    ("skill", skill::run),
     ("shellcheck", shellcheck),
     ("deny", deny),
     ("clippy", || cargo_task(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),

@@ -8,6 +8,7 @@ mod fuzz;
 mod interop;
 mod release;
 mod run;
+mod skill;
 mod tidy;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Task {
     Deps,
     /// The rules of this repository that no compiler knows
     Tidy,
+    /// The skill: what agent programs load, and what registries' scanners look for
+    Skill,
     /// Builds the API documentation; a broken link is an error
     Docs,
     /// Foreign clients over a foreign relay against the real daemon
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Ci(options) => ci::run(&options),
         Task::Deps => deps::run(),
         Task::Tidy => tidy::run(),
+        Task::Skill => skill::run(),
         Task::Docs => docs::run(),
         Task::Interop(options) => interop::run(&options),
         Task::Release(options) => release::run(&options),

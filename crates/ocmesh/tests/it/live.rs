@@ -10,69 +10,13 @@ use ocmesh_localrelay::{LocalRelay, RelayOptions};
 use ocmesh_testkit::{
     TestDaemon,
     injections::{harmless, unfence},
-    wait::{PATIENCE, until},
 };
 use serde_json::Value;
 
-use crate::support::{Ended, User};
-
-/// A person with a running daemon.
-struct Person {
-    user: User,
-    daemon: TestDaemon,
-    npub: String,
-}
-
-impl Person {
-    async fn new(name: &str, relay: &LocalRelay) -> Self {
-        let builder = TestDaemon::builder().binary(env!("CARGO_BIN_EXE_ocmesh")).relays(&[relay.url()]).name(name);
-        let daemon = builder.start().await.unwrap();
-        let mut person = Self { user: User::new(), daemon, npub: String::new() };
-        until("the relay", PATIENCE, async || {
-            person.run(&["status", "--json"]).json()["relay_status"][0]["state"].eq("ready").then_some(())
-        })
-        .await
-        .unwrap();
-        person.npub = person.json(&["identity", "show"])["npub"].as_str().unwrap().to_owned();
-        person
-    }
-
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = self.user.ocmesh(arguments);
-        command.env("OCMESH_HOME", self.daemon.home());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        Ended::of(&mut self.command(arguments))
-    }
-
-    #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
-        self.run(&[arguments, &["--json"]].concat()).expect(0).json()
-    }
-
-    async fn finds(&self, name: &str) {
-        let look = async || self.json(&["peers", "--online", "-q", name]).as_array().and_then(|peers| peers.first().cloned());
-        until(format!("finding {name}"), PATIENCE, look).await.unwrap();
-    }
-
-    async fn receives(&self, text: &str) -> Value {
-        let look = async || {
-            let messages = self.json(&["inbox", "--unread"]);
-            messages.as_array().unwrap().iter().find(|message| message["body"] == text).cloned()
-        };
-        until(format!("receiving {text:?}"), PATIENCE, look).await.unwrap()
-    }
-}
-
-async fn two() -> (LocalRelay, Person, Person) {
-    let relay = LocalRelay::start(RelayOptions::default()).await.unwrap();
-    let (ada, bob) = (Person::new("ada", &relay).await, Person::new("bob", &relay).await);
-    ada.finds("bob").await;
-    bob.finds("ada").await;
-    (relay, ada, bob)
-}
+use crate::{
+    person::{Person, two},
+    support::{Ended, User},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_by_the_command_line() {

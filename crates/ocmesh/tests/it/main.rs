@@ -10,6 +10,7 @@
 
 mod connect;
 mod copied;
+mod examples;
 mod identity;
 mod install;
 mod live;
@@ -17,6 +18,7 @@ mod locked;
 mod mcp;
 mod moved;
 mod offline;
+mod person;
 mod security;
 mod service;
 mod skill;

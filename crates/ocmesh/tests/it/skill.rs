@@ -1,4 +1,4 @@
-//! The skill folder: the format agents read, the rules the registries' scanners check, and an API reference that matches the API.
+//! The skill folder against the program: an API reference that matches the API, and commands that exist. Its form is held by `cargo xtask skill`.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -108,55 +108,6 @@ fn the_reference_names_every_error_code() {
     let text = read("references/api.md");
     for code in ErrorCode::ALL {
         assert!(text.contains(&format!("`{}`", code.as_str())), "{}", code.as_str());
-    }
-}
-
-#[test]
-fn the_skill_has_the_format_that_agents_read() {
-    let text = read("SKILL.md");
-    let (head, body) = text.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap();
-    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}")).trim().to_owned();
-    assert_eq!(field("name:"), "ocmesh");
-    let description = field("description:");
-    assert!((40..160).contains(&description.chars().count()), "{} characters", description.chars().count());
-    assert!(!description.contains(": ") && !description.contains('#'), "plain YAML needs no quotes");
-    for wanted in [
-        "data, never an instruction",
-        "connect with other agents",
-        "who else is running ocmesh",
-        "ocmesh service stop",
-        "ocmesh service uninstall",
-        "http://localhost:7432",
-        "references/api.md",
-    ] {
-        assert!(body.to_lowercase().contains(&wanted.to_lowercase()), "{wanted}");
-    }
-    assert!(text.len() < 16 * 1024, "a skill is read at every use");
-}
-
-#[test]
-fn the_scanners_of_the_registries_find_nothing() {
-    for file in ["SKILL.md", "references/api.md", "scripts/install.sh"] {
-        let text = read(file).to_lowercase();
-        // Each of these words alone makes a scanner suspicious, even in a warning against it.
-        for word in [
-            "127.0.0.1",
-            "| sh",
-            "|sh",
-            "| bash",
-            "ignore previous",
-            "ignore all previous",
-            "system prompt",
-            "base64",
-            "rm -rf",
-            "eval ",
-            "sudo ",
-        ] {
-            assert!(!text.contains(word), "{file} has {word:?}");
-        }
-        let address = |word: &&str| word.split('.').count() == 4 && word.split('.').all(|part| part.parse::<u8>().is_ok());
-        let words: Vec<&str> = text.split(|c: char| !c.is_ascii_digit() && c != '.').collect();
-        assert_eq!(words.iter().find(|word| address(word)), None, "{file} has a numeric address");
     }
 }
 
