@@ -9,6 +9,10 @@ pub(crate) mod daemon {
         pub mod friendly_name;
         pub use friendly_name::friendly_name;
     }
+    pub mod wake {
+        pub mod target;
+        pub use target::*;
+    }
 }
 
 use std::{cell::RefCell, ffi::OsString, fs, path::PathBuf};
@@ -64,17 +68,36 @@ fn load(file: &str, environment: impl Iterator<Item = (OsString, OsString)>, fla
 
 /// What `config show` tells is the configuration: written into a file it gives the same one.
 fn loads_again(config: &Config) {
-    let shown: String = config.explain().iter().map(|key| format!("{} = {}\n", key.key, key.value)).collect();
+    let shown = as_file(config);
     let again = load(&shown, std::iter::empty(), &[]).unwrap_or_else(|error| panic!("{error}: what is shown is refused:\n{shown}"));
     let own = PubKey::from_bytes([7; 32]);
     // Relays that are written down are the owner's choice, and nothing stands in for them.
     let shown_policy = Policy { substitutes: Vec::new(), ..config.policy_for(&own) };
     assert_eq!(shown_policy, again.policy_for(&own), "what is shown is another policy");
     assert_eq!((&config.api, config.log, config.keychain), (&again.api, again.log, again.keychain), "what is shown is another daemon");
+    assert_eq!(config.wakes, again.wakes, "what is shown wakes others");
+    assert!(config.wakes.len() <= ocmesh_proto::limit::WAKE_TARGETS_MAX);
     let policy = config.policy_for(&own);
     crate::promises::is_label(&policy.name, ocmesh_proto::limit::NAME_CHARS_MAX);
     crate::promises::are_relays(&policy.relays, ocmesh_proto::limit::OWN_RELAYS_MAX);
     config.warnings.iter().for_each(|warning| one_line(warning));
+}
+
+/// Keys first, then the blocks `[[wake]]`, whose keys are shown as `wake.ID.KEY`.
+fn as_file(config: &Config) -> String {
+    let (mut keys, mut blocks, mut block) = (String::new(), String::new(), None);
+    for line in config.explain() {
+        match line.key.strip_prefix("wake.").and_then(|rest| rest.split_once('.')) {
+            None => keys.push_str(&format!("{} = {}\n", line.key, line.value)),
+            Some((id, key)) => {
+                if block.replace(id) != Some(id) {
+                    blocks.push_str("[[wake]]\n");
+                }
+                blocks.push_str(&format!("{key} = {}\n", line.value));
+            }
+        }
+    }
+    keys + &blocks
 }
 
 fn refused(error: &ConfigError) -> &'static str {

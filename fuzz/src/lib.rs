@@ -22,7 +22,7 @@ pub mod session;
 pub mod terminal;
 
 // What the daemon's files call these.
-use config::daemon::{home, identity};
+use config::daemon::{home, identity, wake};
 
 /// A target: its name and its check.
 pub type Target = (&'static str, fn(&[u8]) -> &'static str);

@@ -25,11 +25,13 @@ use self::{
 use crate::{
     AddPeerRequest, AddRelayRequest, ApiError, Done, DryRun, Endpoint, ErrorBody, Identity, IdentityPatch, Invite, InviteRequest,
     JoinRequest, Marked, Message, MessageDetail, MessagesQuery, NewInvite, OutboxEntry, OutboxQuery, Peer, PeerPatch, PeersQuery,
-    ReadRequest, RelayStatus, Route, SendRequest, Sent, StatusReport, route,
+    ReadRequest, RelayStatus, Route, SendRequest, Sent, StatusReport, WakeStatus, WakeTested, route,
 };
 
 /// Longest wait for an answer: a send waits for the disk, which may be slow on a busy laptop.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The daemon gives no target longer than this.
+const WAKE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -266,6 +268,32 @@ impl Client {
     /// See [`ClientError`].
     pub async fn retry(&self, id: &str) -> Result<Done, ClientError> {
         self.call(&route::OUTBOX_RETRY, &[id], NOTHING).await
+    }
+
+    /// `GET /wake`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn wakes(&self) -> Result<Vec<WakeStatus>, ClientError> {
+        self.call(&route::WAKES, &[], NOTHING).await
+    }
+
+    /// `POST /wake/{id}/test`; takes as long as the target does.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn test_wake(&self, id: &str) -> Result<WakeTested, ClientError> {
+        let timeout = ANSWER_TIMEOUT.saturating_add(WAKE_WAIT_MAX);
+        let answer = self.answer(&route::WAKE_TEST, &fill(route::WAKE_TEST.path, &[id]), None, timeout).await?;
+        if answer.status == 200 { decode(&answer) } else { Err(refusal(&answer)) }
+    }
+
+    /// `POST /wake/{id}/retry`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn retry_wake(&self, id: &str) -> Result<Done, ClientError> {
+        self.call(&route::WAKE_RETRY, &[id], NOTHING).await
     }
 
     /// `GET /relays`.

@@ -18,6 +18,7 @@ pub mod route;
 mod send;
 mod status;
 pub mod untrusted;
+mod wake;
 
 #[cfg(feature = "client")]
 pub use client::{CarriedBody, CarriedRequest, CarriedResponse, Carry, Carrying, Client, ClientError, EventStream, Page};
@@ -33,6 +34,7 @@ pub use relays::{AddRelayRequest, RelayStatus};
 pub use route::{Method, ROUTES, Route, Scope};
 pub use send::{DryRun, Origin, SecretSeen, SendAnswer, SendRequest, Sent};
 pub use status::{Done, Health, LoopStatus, OutboxCounts, StatusReport};
+pub use wake::{WakeBrief, WakeDelivery, WakeStatus, WakeTested};
 
 /// Entries in a list when `limit` is not given.
 pub const LIMIT_DEFAULT: u32 = 100;

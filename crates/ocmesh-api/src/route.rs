@@ -125,6 +125,9 @@ routes! {
     RELAYS: Get "/relays" Read, None => List("RelayStatus"), "Relays in use.";
     RELAY_ADD: Post "/relays" Admin, Some("AddRelayRequest") => One("Done"), "Use one more relay.";
     RELAY_REMOVE: Delete "/relays/{url}" Admin, None => One("Done"), "Stop using a relay; its address is percent-encoded.";
+    WAKES: Get "/wake" Read, None => List("WakeStatus"), "The targets that are woken when messages come, and how each stands.";
+    WAKE_TEST: Post "/wake/{id}/test" Admin, None => One("WakeTested"), "Wake a target for a test, whatever is unread.";
+    WAKE_RETRY: Post "/wake/{id}/retry" Admin, None => One("Done"), "Wake a target now, if anything is unread.";
     IDENTITY: Get "/identity" Read, None => One("Identity"), "What we say of ourselves.";
     IDENTITY_CHANGE: Patch "/identity" Admin, Some("IdentityPatch") => One("Identity"), "Change name, description, features or status.";
     EVENTS: Get "/events" Read, None => Stream("Event"), "What happens, as it happens; Last-Event-ID resumes.";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::RelayStatus;
+use crate::{RelayStatus, WakeBrief};
 
 /// How the daemon is doing. Comes with 200, or with 503 when degraded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -44,6 +44,9 @@ pub struct StatusReport {
     /// Agents that answer each other without end and were stopped, newest first.
     #[serde(default)]
     pub loops: Vec<LoopStatus>,
+    /// The targets that are woken when messages come.
+    #[serde(default)]
+    pub wakes: Vec<WakeBrief>,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
 }
@@ -141,6 +144,7 @@ impl StatusReport {
             outbox: OutboxCounts { queued: 0, relayed: 1, failed: 0 },
             relay_status: vec![RelayStatus::example()],
             loops: vec![LoopStatus::example()],
+            wakes: vec![WakeBrief { id: "openclaw".to_owned(), state: "idle".to_owned() }],
             warnings: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use chrono::{DateTime, Local, TimeZone};
 use ocmesh_proto::{
     At,
     skew::{Reading, Timekeeper, Told},
@@ -75,6 +76,13 @@ impl Clock {
     #[must_use]
     pub fn steady_ms(&self) -> u64 {
         (self.0.steady_ms)()
+    }
+
+    /// How far the owner's clock is ahead of UTC at this moment, in milliseconds: by the system's time zone, read again when that changes.
+    pub(crate) fn local_ahead_ms(&self) -> i64 {
+        let ms = i64::try_from(self.now().0).unwrap_or(i64::MAX);
+        let utc = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+        i64::from(Local.offset_from_utc_datetime(&utc.naive_utc()).local_minus_utc()).saturating_mul(1_000)
     }
 
     /// Somebody's time, read off a while ago, less our steady clock. `None` when it is no time for a clock.

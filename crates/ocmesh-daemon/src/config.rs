@@ -4,6 +4,7 @@ mod check;
 mod error;
 mod layer;
 mod span;
+mod wake;
 
 use std::{ffi::OsString, fs, io, path::PathBuf};
 
@@ -11,7 +12,7 @@ use ocmesh_proto::{Policy, PubKey};
 
 pub use error::{ConfigError, Place};
 
-use crate::{home::Home, identity::friendly_name};
+use crate::{home::Home, identity::friendly_name, wake::WakeConfig};
 use layer::Layers;
 
 /// The defaults, with a comment on each key. This text is the documentation of the configuration.
@@ -30,6 +31,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where the database key may live.
     pub keychain: KeychainUse,
+    /// Who is woken, and how.
+    pub wakes: Vec<WakeConfig>,
     /// Things that look like mistakes but are none of our keys, one line each, for the log and `config check`.
     pub warnings: Vec<String>,
     explained: Vec<Explained>,
@@ -126,6 +129,7 @@ impl Config {
             api: checked.api,
             log: checked.log,
             keychain: checked.keychain,
+            wakes: checked.wakes,
             warnings,
             explained: layers.explain(),
         })

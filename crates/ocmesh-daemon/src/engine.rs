@@ -13,6 +13,7 @@ mod view;
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -22,7 +23,7 @@ use std::{
 };
 
 use ocmesh_proto::{At, EventId, Mesh, Policy, Sub, kind, time::MINUTE};
-use ocmesh_relay::{Authenticator, HeldEvent, HeldSet, Holdings, Pool, PoolConfig, Tuning};
+use ocmesh_relay::{Authenticator, HeldEvent, HeldSet, Holdings, HookClient, Pool, PoolConfig, Tuning};
 use ocmesh_store::{ReadError, Reader, Store};
 use ocmesh_wire::Keys;
 use tokio::{
@@ -33,7 +34,11 @@ use tokio::{
 pub use ask::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View};
 
 use self::{forgeries::Forgeries, ingest::Ingest, recent::Recent, task::MeshTask};
-use crate::{clock::Clock, shutdown::StopToken};
+use crate::{
+    clock::Clock,
+    shutdown::StopToken,
+    wake::{Dispatcher, Tools, WakeConfig},
+};
 
 /// Questions waiting at most: more callers than that are told the daemon is busy.
 const QUESTIONS_MAX: usize = 1_024;
@@ -64,11 +69,16 @@ pub struct EngineParts {
     pub stop: StopToken,
     /// Our version, as presence tells it.
     pub version: &'static str,
+    /// Who is woken, and how.
+    pub wakes: Vec<WakeConfig>,
+    /// Where the daemon lives, for programs that wake.
+    pub home: PathBuf,
 }
 
 /// A running engine.
 pub struct Engine {
     handle: MeshHandle,
+    wakes: Dispatcher,
     pool: Pool,
     pulse: Pulse,
     gave_up: Arc<AtomicBool>,
@@ -169,7 +179,7 @@ impl Engine {
     /// # Errors
     /// The store cannot be read, or the system gives no thread.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
-        let EngineParts { keys, store, policy, clock, stop, version } = parts;
+        let EngineParts { keys, store, policy, clock, stop, version, wakes, home } = parts;
         let now = clock.now();
         let snapshot = store.load()?;
         let mesh = Mesh::new(keys.public(), policy.clone(), snapshot, seed(now), now);
@@ -177,6 +187,10 @@ impl Engine {
         let user_agent = format!("ocmesh/{version}");
         let holdings = Arc::new(Shelf(store.reader()));
         let (pool, events) = Pool::start(PoolConfig { authenticator, holdings, user_agent, tuning: Tuning::default() });
+        let npub = ocmesh_wire::npub(&keys.public());
+        let tools =
+            Tools { client: HookClient::new(format!("ocmesh/{version}")), reader: store.reader(), npub, clock: clock.clone(), home };
+        let (wakes, woken) = Dispatcher::new(&wakes, tools, Handle::current(), stop.clone());
         let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
         let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
         let (notices, _) = broadcast::channel(NOTICES_MAX);
@@ -207,6 +221,9 @@ impl Engine {
             recent,
             questions,
             inputs,
+            wakes: wakes.clone(),
+            woken,
+            local_ahead_ms: None,
             view,
             notices,
             stop,
@@ -229,13 +246,19 @@ impl Engine {
                 task.run(&runtime);
             })?,
         ];
-        Ok(Self { handle, pool, pulse, gave_up, threads })
+        Ok(Self { handle, wakes, pool, pulse, gave_up, threads })
     }
 
     /// The Local API's way in.
     #[must_use]
     pub fn handle(&self) -> MeshHandle {
         self.handle.clone()
+    }
+
+    /// The way to the targets that are woken.
+    #[must_use]
+    pub fn wakes(&self) -> Dispatcher {
+        self.wakes.clone()
     }
 
     /// Whether the mesh task still turns.

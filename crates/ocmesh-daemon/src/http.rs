@@ -30,6 +30,7 @@ mod status;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wake;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -52,7 +53,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::Fault;
 pub use self::listen::{Listeners, bind_tcp, bind_unix, serve};
-use crate::{clock::Clock, engine::MeshHandle, secrets::OwnSecrets, shutdown::StopToken, token::Tokens};
+use crate::{clock::Clock, engine::MeshHandle, secrets::OwnSecrets, shutdown::StopToken, token::Tokens, wake::Dispatcher};
 
 /// Event streams at one time: each is a listener that the engine's broadcast remembers.
 const STREAMS_MAX: usize = 64;
@@ -66,6 +67,8 @@ pub struct ApiParts {
     pub mesh: MeshHandle,
     /// The way to the store.
     pub reader: Reader,
+    /// The way to the targets that are woken.
+    pub wakes: Dispatcher,
     /// Our public key.
     pub pubkey: PubKey,
     /// Our version.
@@ -133,6 +136,9 @@ fn inner_calls() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(outbox::retry_message))
         .routes(routes!(relays::list_relays, relays::add_relay))
         .routes(routes!(relays::remove_relay))
+        .routes(routes!(wake::list_wakes))
+        .routes(routes!(wake::test_wake))
+        .routes(routes!(wake::retry_wake))
         .routes(routes!(identity::get_identity, identity::change_identity))
         .routes(routes!(events::stream_events))
         .routes(routes!(health::get_health))

@@ -15,5 +15,6 @@ pub mod secrets;
 pub mod shutdown;
 pub mod start_error;
 pub mod token;
+pub mod wake;
 
 pub use run::{DaemonOptions, VERSION, run};

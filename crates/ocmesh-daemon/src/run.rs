@@ -84,6 +84,8 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         clock: clock.clone(),
         stop: stop.clone(),
         version: VERSION,
+        wakes: config.wakes.clone(),
+        home: home.path().to_owned(),
     };
     let engine = Engine::start(parts).map_err(engine_error)?;
     let tokens = match config.api.auth {
@@ -97,6 +99,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     let parts = ApiParts {
         mesh: engine.handle(),
         reader,
+        wakes: engine.wakes(),
         pubkey,
         version: VERSION,
         started,

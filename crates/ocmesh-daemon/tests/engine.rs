@@ -68,6 +68,8 @@ impl Agent {
             clock,
             stop: stop.clone(),
             version: "0.0.0-test",
+            wakes: Vec::new(),
+            home: self.dir.path().to_owned(),
         };
         let engine = Engine::start(parts).unwrap();
         self.running = Some(Running { mesh: engine.handle(), engine, reader, stop });

@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Invites,
     /// A loop of agents that was stopped is over.
     Loops,
+    /// A target may be to be woken.
+    Wakes,
     /// Something in the outbox may go to this relay.
     Pump(RelayUrl),
     /// A message to ourselves through this relay is due to leave, or to be back.

@@ -157,6 +157,9 @@ pub enum Refusal {
     /// Too many relays.
     #[error("at most {0} relays")]
     RelaysFull(usize),
+    /// No such target.
+    #[error("there is no wake target {0:?}")]
+    WakeTargetUnknown(String),
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,

@@ -55,6 +55,7 @@ impl Mesh {
             Command::RetryMessage { id, stored } => self.retry(id, stored).map(|()| Answer::Done),
             Command::AddRelay { relay } => self.add_relay(relay),
             Command::RemoveRelay { relay } => self.remove_relay(&relay),
+            Command::RetryWake { target } => self.retry_wake(&target),
             Command::SetIdentity { name, about, features, status } => {
                 self.set_identity(name, about, features, status);
                 Ok(Answer::Done)
@@ -211,6 +212,7 @@ impl Mesh {
         self.change(Change::ReleaseHeld(*peer));
         self.ask_soon(peer, 0);
         self.out.effects.push(Effect::FindUnreceipted { peer: *peer });
+        self.wake_for_accepted();
     }
 
     fn mark_read(&mut self, messages: Vec<InboundFacts>) -> Answer {
@@ -224,6 +226,9 @@ impl Mesh {
             }
             let from = facts.from;
             self.send_receipts(from, vec![InboundFacts { is_read: true, ..facts }]);
+        }
+        if marked > 0 {
+            self.wake_acknowledged();
         }
         Answer::Marked(marked)
     }

@@ -316,6 +316,7 @@ impl Mesh {
         }
         if accepted {
             self.send_frame(envelope.author, envelope.form, DraftBody::Delivered(envelope.id), RECEIPT_TTL_MS);
+            self.wake_for_message(false);
         }
     }
 

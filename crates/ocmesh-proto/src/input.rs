@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     AskedFacts, At, Chain, CommandId, Direction, EventId, Form, InviteFacts, InviteId, InviteSecret, JobId, JoinRequest, MessageId, Opened,
-    Origin, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, SecretSeen, StrangerFacts, Sub, Trust, Verdict,
+    Origin, PeerStatus, PlaceFacts, PubKey, RelayUrl, Sealed, SecretSeen, StrangerFacts, Sub, Trust, UnreadFacts, Verdict, WakeOutcome,
+    WakeTargetId,
 };
 
 /// Something that happened. Lives for a moment on one stack or in one short queue, so its size does not matter.
@@ -104,6 +105,22 @@ pub enum Input {
         job: JobId,
         /// The result.
         sealed: Result<Sealed, SealRefused>,
+    },
+    /// Answers [`crate::Effect::FindUnread`] in the same transaction.
+    UnreadFound(UnreadFacts),
+    /// A target was woken, or not.
+    WakeAnswered {
+        /// Which target.
+        target: WakeTargetId,
+        /// The number of the wake.
+        number: u64,
+        /// What became of it.
+        outcome: WakeOutcome,
+    },
+    /// Our owner's clock is so far ahead of UTC (negative: behind), in milliseconds.
+    LocalTimeTold {
+        /// How far.
+        ahead_ms: i64,
     },
     /// Time passed to [`crate::Mesh::next_wakeup`] or beyond.
     Ticked,
@@ -250,6 +267,11 @@ pub enum Command {
         features: Option<Vec<String>>,
         /// Our status.
         status: Option<PeerStatus>,
+    },
+    /// Wake a target now, if anything is unread.
+    RetryWake {
+        /// Which.
+        target: String,
     },
     /// Say goodbye and finish.
     Stop,

@@ -47,6 +47,7 @@ mod step;
 mod strangers;
 pub mod time;
 mod verdict;
+mod wake;
 
 pub use answer::{Answer, Refusal};
 pub use canary::Hearing;
@@ -77,3 +78,7 @@ pub use step::{Change, Effect, GapChange, Lane, LoopChange, Notice, OwnRecord, P
 pub use strangers::StrangerFacts;
 pub use time::At;
 pub use verdict::Verdict;
+pub use wake::{
+    QuietHours, UnreadFacts, Wake, WakeClass, WakeError, WakeHold, WakeOutcome, WakeRecord, WakeStanding, WakeState, WakeTarget,
+    WakeTargetId,
+};

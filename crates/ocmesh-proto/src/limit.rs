@@ -70,6 +70,16 @@ pub const STRANGER_HOURLY_MAX: usize = 60;
 pub const STRANGERS_RELAY_BURST: u64 = 100;
 /// And after that one in so many milliseconds: ten a minute.
 pub const STRANGERS_RELAY_INTERVAL_MS: u64 = 6_000;
+/// Targets to be woken: an owner has one agent, and a few programs that look after it.
+pub const WAKE_TARGETS_MAX: usize = 16;
+/// Messages counted for a wake: "a thousand" says as much as more would.
+pub const WAKE_COUNT_MAX: u32 = 1_000;
+/// Tries of one wake. With the pauses between them that is about a day.
+pub const WAKE_TRIES_MAX: u32 = 100;
+/// A wake is not tried any more when it is so old: what is unread for a day needs its owner.
+pub const WAKE_LIFE_MS: u64 = 24 * 3_600_000;
+/// No target may ask us to wait longer than this.
+pub const WAKE_RETRY_AFTER_MS_MAX: u64 = 3_600_000;
 /// Invites open at one time, those we made and those we were given each: a person hands them out one by one.
 pub const INVITES_OPEN_MAX: usize = 20;
 /// Invites remembered that are over.

@@ -22,6 +22,7 @@ impl Snapshot {
         for parcel in &mut self.parcels {
             parcel.expires_at = parcel.expires_at.plus(by_ms);
         }
+        self.wakes.iter_mut().for_each(|record| record.move_times(|at| at.plus(by_ms), |at| at.plus(by_ms)));
     }
 
     /// Takes out what cannot be: moments that lie ahead.
@@ -31,6 +32,7 @@ impl Snapshot {
         self.parcels.iter_mut().for_each(|waiting| parcel(waiting, policy, now));
         self.relays.iter_mut().for_each(|record| relay(record, now));
         self.invites.iter_mut().for_each(|record| invite(record, now));
+        self.wakes.iter_mut().for_each(|record| record.move_times(|at| at.min(now), |at| at.min(now.plus(HOUR))));
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     relay_set::RelaySet,
     sequence::{Gaps, Given},
     strangers::LeftAside,
+    wake::Wakes,
 };
 
 /// The whole mesh as this agent sees it.
@@ -41,6 +42,7 @@ pub struct Mesh {
     pub(crate) invites: BTreeMap<InviteId, InviteRecord>,
     pub(crate) invite_answers: BTreeMap<InviteId, u32>,
     pub(crate) chains: Chains,
+    pub(crate) wakes: Wakes,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     pub(crate) now: At,
@@ -89,6 +91,7 @@ impl Mesh {
             invites: snapshot.invites.into_iter().map(|record| (record.id, record)).collect(),
             invite_answers: BTreeMap::new(),
             chains: Chains::load(&snapshot.turns, now),
+            wakes: Wakes::load(&policy.wakes, snapshot.wakes),
             jobs: BTreeMap::new(),
             next_job: 0,
             policy,
@@ -125,6 +128,9 @@ impl Mesh {
             Input::Authenticated { relay } => self.authenticated(&relay),
             Input::PublishAnswered { relay, event, verdict, said } => self.publish_answered(&relay, event, verdict, said),
             Input::DraftSealed { job, sealed } => self.sealed(job, sealed),
+            Input::UnreadFound(facts) => self.unread_found(&facts),
+            Input::WakeAnswered { target, number, outcome } => self.wake_answered(&target, number, outcome),
+            Input::LocalTimeTold { ahead_ms } => self.local_time_told(ahead_ms),
             Input::Ticked => {}
         }
         self.run_due();
@@ -145,6 +151,7 @@ impl Mesh {
             self.agenda.set(Timer::Gaps, at);
         }
         self.invites_due();
+        self.start_wakes();
         self.agenda.set(Timer::Scan, self.now.plus(self.random.around(self.policy.discovery_interval_ms, 10)));
         self.agenda.set(Timer::Good, self.now.plus(crate::relay_set::GOOD_INTERVAL_MS));
     }
@@ -165,6 +172,7 @@ impl Mesh {
                 Timer::Gaps => self.gaps_due(),
                 Timer::Invites => self.invites_due(),
                 Timer::Loops => self.loops_due(),
+                Timer::Wakes => self.wakes_due(),
                 Timer::Pump(relay) => self.pump(&relay),
                 Timer::Canary(relay) => self.canary_due(&relay),
                 Timer::RouteIdle(relay) => self.close_idle_route(&relay),

@@ -1,7 +1,7 @@
 //! The owner's wishes, checked, as the core uses them. The shell fills it from the configuration.
 
 use crate::{
-    PeerStatus, RelayUrl, SecretsPolicy,
+    PeerStatus, RelayUrl, SecretsPolicy, WakeTarget,
     time::{DAY, MINUTE},
 };
 
@@ -48,6 +48,8 @@ pub struct Policy {
     pub agent_sends_per_hour: u32,
     /// Dial relays with private addresses that a peer named. Off unless the owner wrote it.
     pub private_relays: bool,
+    /// Who is woken when messages of accepted peers come, at most [`crate::limit::WAKE_TARGETS_MAX`].
+    pub wakes: Vec<WakeTarget>,
 }
 
 impl Default for Policy {
@@ -73,6 +75,7 @@ impl Default for Policy {
             secrets: SecretsPolicy::Refuse,
             agent_sends_per_hour: 60,
             private_relays: false,
+            wakes: Vec::new(),
         }
     }
 }

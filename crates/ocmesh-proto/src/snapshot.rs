@@ -1,6 +1,6 @@
 //! What the core starts from: everything in the store that it keeps in memory.
 
-use crate::{At, Chain, Direction, Gap, InviteRecord, OwnLine, OwnRecord, Parcel, Peers, PubKey, RelayRecord};
+use crate::{At, Chain, Direction, Gap, InviteRecord, OwnLine, OwnRecord, Parcel, Peers, PubKey, RelayRecord, WakeRecord};
 
 /// The core's memory, loaded from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub invites: Vec<InviteRecord>,
     /// The newest messages that belong to a chain, oldest first, at most [`crate::limit::TURNS_MAX`].
     pub turns: Vec<Turn>,
+    /// Targets that were woken.
+    pub wakes: Vec<WakeRecord>,
 }
 
 /// A stored message of agents, for the loop guard.

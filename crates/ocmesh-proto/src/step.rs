@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     At, CommandId, Draft, EventId, Filter, Gap, HistoryEntry, InviteId, InviteRecord, InviteSecret, JobId, LineId, MessageId,
     MessageRecord, OwnLine, Parcel, ParcelClass, PeerLine, PeerRecord, PubKey, ReceiptsSent, RelayUrl, SignedEvent, Status, Sub, Trust,
+    Wake, WakeRecord, WakeTargetId,
 };
 
 /// The outcome of one input.
@@ -130,6 +131,10 @@ pub enum Change {
     DropInvite(InviteId),
     /// Our owner took a message back: its peer gets it no more when it asks for its number.
     ForgetNumber(MessageId),
+    /// Insert or replace what is kept of a target to be woken.
+    PutWake(Box<WakeRecord>),
+    /// Forget a target.
+    DropWake(WakeTargetId),
 }
 
 /// What is kept of a relay.
@@ -258,6 +263,15 @@ pub enum Effect {
     FindUnreceipted {
         /// Whose.
         peer: PubKey,
+    },
+    /// Find what is unread and worth a wake; answered by [`crate::Input::UnreadFound`] in the same transaction.
+    FindUnread,
+    /// Wake a target; answered by [`crate::Input::WakeAnswered`], always. The same wake may be asked for again after a crash.
+    Wake {
+        /// Which target.
+        target: WakeTargetId,
+        /// Which wake.
+        wake: Wake,
     },
     /// Answer a command.
     Reply {

@@ -25,6 +25,8 @@ mod replacement;
 mod secrets;
 #[path = "mesh/strangers.rs"]
 mod strangers;
+#[path = "mesh/wake.rs"]
+mod wake;
 #[path = "mesh/world.rs"]
 mod world;
 

@@ -1,4 +1,4 @@
-//! The only place that dials: name, address check, TCP, TLS, websocket upgrade, each within one deadline. Follows no redirects.
+//! The only place that dials, relays and hooks: name, address check, TCP, TLS, websocket upgrade, each within one deadline. Follows no redirects.
 
 mod address;
 mod meter;
@@ -56,6 +56,9 @@ pub(crate) enum DialError {
     /// The name leads into a private network.
     #[error("the address is private")]
     Private,
+    /// The name leads to another machine.
+    #[error("the name does not lead to this machine")]
+    Elsewhere,
     /// No TCP connection.
     #[error("no connection")]
     Connect(#[source] std::io::Error),
@@ -108,6 +111,16 @@ impl Target {
             "ws" => false,
             _ => return Err(DialError::Address),
         };
+        Self::of(url, secure)
+    }
+
+    /// Takes apart the address of a hook; see [`crate::HookUrl`].
+    pub(crate) fn of_hook(url: Url) -> Result<Self, DialError> {
+        let secure = url.scheme() == "https";
+        Self::of(url, secure)
+    }
+
+    fn of(url: Url, secure: bool) -> Result<Self, DialError> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(DialError::Address);
         }
@@ -134,6 +147,31 @@ impl Target {
             Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| DialError::Address),
             Host::Ipv4(ip) => Ok(ServerName::from(IpAddr::V4(*ip))),
             Host::Ipv6(ip) => Ok(ServerName::from(IpAddr::V6(*ip))),
+        }
+    }
+}
+
+/// Which addresses may be dialled.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// None of a private network.
+    Public,
+    /// All.
+    Anywhere,
+    /// Loopback alone.
+    ThisMachine,
+}
+
+impl Reach {
+    const fn of_relay(private_ok: bool) -> Self {
+        if private_ok { Self::Anywhere } else { Self::Public }
+    }
+
+    fn includes(self, ip: IpAddr) -> bool {
+        match self {
+            Self::Public => address::is_global(ip),
+            Self::Anywhere => true,
+            Self::ThisMachine => ip.is_loopback(),
         }
     }
 }
@@ -172,7 +210,7 @@ impl Dialer {
     ) -> Result<(WebSocketStream<Stream>, Option<SystemTime>), DialError> {
         let deadline = Instant::now() + self.wait;
         let target = Target::parse(relay)?;
-        let stream = self.stream_by(&target, private_ok, Some(traffic), deadline).await?;
+        let stream = self.stream_by(&target, Reach::of_relay(private_ok), Some(traffic), deadline).await?;
         let mut request = target.url.as_str().into_client_request().map_err(|_| DialError::Address)?;
         if let Ok(agent) = HeaderValue::from_str(&self.user_agent) {
             request.headers_mut().insert(USER_AGENT, agent);
@@ -190,17 +228,26 @@ impl Dialer {
     /// # Errors
     /// As [`Self::websocket`].
     pub(crate) async fn stream(&self, target: &Target, private_ok: bool, traffic: Option<Arc<Traffic>>) -> Result<Stream, DialError> {
-        self.stream_by(target, private_ok, traffic, Instant::now() + self.wait).await
+        self.stream_by(target, Reach::of_relay(private_ok), traffic, Instant::now() + self.wait).await
+    }
+
+    /// Opens a byte stream to a hook: with TLS anywhere, without it on this machine alone, whatever the name leads to.
+    ///
+    /// # Errors
+    /// As [`Self::websocket`].
+    pub(crate) async fn stream_to_hook(&self, target: &Target) -> Result<Stream, DialError> {
+        let reach = if target.secure { Reach::Anywhere } else { Reach::ThisMachine };
+        self.stream_by(target, reach, None, Instant::now() + self.wait).await
     }
 
     async fn stream_by(
         &self,
         target: &Target,
-        private_ok: bool,
+        reach: Reach,
         traffic: Option<Arc<Traffic>>,
         deadline: Instant,
     ) -> Result<Stream, DialError> {
-        let addresses = within(deadline, "the name look-up", addresses(target, private_ok)).await??;
+        let addresses = within(deadline, "the name look-up", addresses(target, reach)).await??;
         let tcp = within(deadline, "the connection", first_to_connect(addresses)).await??;
         // Small frames must not wait for each other; a failure here costs delay alone.
         let _ = tcp.set_nodelay(true);
@@ -225,7 +272,7 @@ async fn within<T>(deadline: Instant, what: &'static str, work: impl Future<Outp
 }
 
 /// The addresses of a target that may be dialled, families taking turns.
-async fn addresses(target: &Target, private_ok: bool) -> Result<Vec<SocketAddr>, DialError> {
+async fn addresses(target: &Target, reach: Reach) -> Result<Vec<SocketAddr>, DialError> {
     let found: Vec<SocketAddr> = match &target.host {
         Host::Domain(name) => tokio::net::lookup_host((name.as_str(), target.port)).await.map_err(DialError::Lookup)?.collect(),
         Host::Ipv4(ip) => vec![(*ip, target.port).into()],
@@ -234,12 +281,15 @@ async fn addresses(target: &Target, private_ok: bool) -> Result<Vec<SocketAddr>,
     if found.is_empty() {
         return Err(DialError::Lookup(std::io::ErrorKind::NotFound.into()));
     }
-    let (v6, v4): (Vec<_>, Vec<_>) =
-        found.into_iter().filter(|found| private_ok || address::is_global(found.ip())).partition(SocketAddr::is_ipv6);
+    let (v6, v4): (Vec<_>, Vec<_>) = found.into_iter().filter(|found| reach.includes(found.ip())).partition(SocketAddr::is_ipv6);
     let mut turns: Vec<(usize, SocketAddr)> = v6.into_iter().enumerate().chain(v4.into_iter().enumerate()).collect();
     turns.sort_by_key(|(turn, _)| *turn);
     let turns: Vec<SocketAddr> = turns.into_iter().map(|(_, address)| address).take(ADDRESSES_MAX).collect();
-    if turns.is_empty() { Err(DialError::Private) } else { Ok(turns) }
+    match reach {
+        _ if !turns.is_empty() => Ok(turns),
+        Reach::ThisMachine => Err(DialError::Elsewhere),
+        Reach::Public | Reach::Anywhere => Err(DialError::Private),
+    }
 }
 
 /// Connects to the first address that answers; each has a head start before the next.

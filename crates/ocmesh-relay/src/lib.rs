@@ -12,6 +12,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod holdings;
+mod hook;
 mod info;
 mod pool;
 mod publish;
@@ -23,6 +24,7 @@ mod tuning;
 
 pub use auth::Authenticator;
 pub use holdings::{HeldEvent, HeldSet, Holdings};
+pub use hook::{HookAnswer, HookClient, HookError, HookUrl, HookUrlError};
 pub use info::{RelayInfo, RelayLimitation};
 pub use pool::{ConnectOptions, Pool, PoolConfig};
 pub use publish::{Lane, PublishOutcome};

@@ -6,6 +6,7 @@ mod message;
 mod outbox;
 mod own;
 mod peer;
+mod wake;
 
 use ocmesh_proto::{At, Change};
 use rusqlite::Connection;
@@ -40,5 +41,7 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: At) -> Result<(), Wri
         Change::PutInvite(record) => invite::put(db, record),
         Change::DropInvite(id) => invite::remove(db, *id),
         Change::ForgetNumber(message) => line::forget_number(db, message),
+        Change::PutWake(record) => wake::put(db, record),
+        Change::DropWake(target) => wake::remove(db, target),
     }
 }

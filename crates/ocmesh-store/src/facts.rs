@@ -1,6 +1,7 @@
 //! Facts the core cannot hold in memory, looked up by the writer, so that they also see what the open transaction has written.
 
 mod line;
+pub(crate) mod wake;
 
 use std::sync::Arc;
 

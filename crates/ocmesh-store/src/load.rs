@@ -37,6 +37,7 @@ impl Store {
             invites: all(db, &format!("SELECT {INVITE_COLUMNS} FROM invites"), invite)?,
             gaps: all(db, "SELECT peer, line, first, last, found_at, shown, asks, next_at, lost FROM gaps", gap)?,
             turns: turns(db)?,
+            wakes: all(db, "SELECT body FROM wakes ORDER BY target", |row| Fields::new(row).json("wake target"))?,
         })
     }
 }

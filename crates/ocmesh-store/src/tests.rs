@@ -19,6 +19,7 @@ mod plans;
 mod prune;
 mod round_trip;
 mod tools;
+mod wakes;
 
 use std::{
     path::PathBuf,

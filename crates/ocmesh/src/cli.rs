@@ -8,6 +8,7 @@ mod peers;
 mod relays;
 mod service;
 mod tokens;
+mod wake;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub(crate) use self::{
     relays::{RelayArgs, RelaysCommand},
     service::{Platform, ServiceAction, ServiceArgs},
     tokens::{ScopeWord, TokenCommand},
+    wake::WakeCommand,
 };
 
 /// Joins an AI agent to a worldwide mesh of agents.
@@ -97,6 +99,14 @@ pub(crate) enum Command {
     Outbox {
         #[command(subcommand)]
         command: Option<OutboxCommand>,
+    },
+    /// Show who is woken when messages come, test it, or try again.
+    #[command(
+        after_help = "Examples:\n  ocmesh wake\n  ocmesh wake test openclaw\n\nTargets are [[wake]] blocks in config.toml: docs/wake.md"
+    )]
+    Wake {
+        #[command(subcommand)]
+        command: Option<WakeCommand>,
     },
     /// List, add or remove the relays this agent uses.
     Relays {

@@ -26,6 +26,7 @@ mod service;
 mod status;
 mod stop;
 mod token;
+mod wake;
 
 use std::path::Path;
 
@@ -86,6 +87,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Inbox(args)) => block_on(inbox::run(ui, &place, args)),
         Some(Command::Read(args)) => block_on(read::run(ui, &place, args)),
         Some(Command::Outbox { command }) => block_on(outbox::run(ui, &place, command)),
+        Some(Command::Wake { command }) => block_on(wake::run(ui, &place, command)),
         Some(Command::Relays { command }) => block_on(relays::run(ui, &place, command)),
         Some(Command::Relay(args)) => block_on(relay::run(ui, &args)),
         Some(Command::Identity { command: IdentityCommand::Show }) => identity::show(ui, &place),

@@ -15,9 +15,9 @@ use toml::Value;
 use super::{
     ApiAuth, ApiConfig, ConfigError, KeychainUse, LogConfig, LogLevel, Place,
     layer::{Layers, shown},
-    span,
+    span, wake,
 };
-use crate::home::Home;
+use crate::{home::Home, wake::WakeConfig};
 
 /// Longest path of a Unix socket in bytes: macOS has room for 104 with the closing zero, Linux for 108.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
@@ -30,12 +30,16 @@ pub(super) struct Checked {
     pub(super) api: ApiConfig,
     pub(super) log: LogConfig,
     pub(super) keychain: KeychainUse,
+    pub(super) wakes: Vec<WakeConfig>,
 }
 
 pub(super) fn check(layers: &Layers, home: &Home) -> Result<Checked, ConfigError> {
     let from = Keys(layers);
+    let wakes = wake::check(layers.wakes(), home)?;
+    let targets = wakes.iter().map(|wake| wake.target.clone()).collect();
     Ok(Checked {
-        policy: policy(&from)?,
+        policy: Policy { wakes: targets, ..policy(&from)? },
+        wakes,
         api: ApiConfig {
             port: from.number("api.port", 0..=u16::MAX)?,
             auth: from.word("api.auth", &[("same-user", ApiAuth::SameUser), ("token", ApiAuth::Token)])?,
@@ -89,6 +93,7 @@ fn policy(from: &Keys<'_>) -> Result<Policy, ConfigError> {
             .word("send.secrets", &[("refuse", SecretsPolicy::Refuse), ("warn", SecretsPolicy::Warn), ("off", SecretsPolicy::Off)])?,
         agent_sends_per_hour: from.number("send.per_hour", 1..=100_000)?,
         private_relays: from.switch("discovery.private_relays")?,
+        wakes: Vec::new(),
     })
 }
 

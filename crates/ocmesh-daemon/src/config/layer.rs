@@ -7,7 +7,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{ConfigError, DEFAULTS, Explained, Place};
+use super::{
+    ConfigError, DEFAULTS, Explained, Place,
+    wake::{self, RawBlock},
+};
 
 /// Variables with our prefix that are not keys.
 const OTHER_VARIABLES: [&str; 1] = ["OCMESH_HOME"];
@@ -31,22 +34,23 @@ pub(super) struct Layers {
     values: BTreeMap<String, Raw>,
     /// Keys in the order of the defaults.
     order: Vec<String>,
+    /// The blocks `[[wake]]`, in order.
+    wakes: Vec<RawBlock>,
 }
 
 impl Layers {
     /// The keys that exist are those of the defaults.
     pub(super) fn with_defaults() -> Result<Self, ConfigError> {
-        let found = flatten(DEFAULTS, &|_| Place::Default)?;
+        let found = flatten(DEFAULTS, &|_| Place::Default)?.keys;
         let order = found.iter().map(|(key, _)| key.clone()).collect();
-        Ok(Self { values: found.into_iter().collect(), order })
+        Ok(Self { values: found.into_iter().collect(), order, wakes: Vec::new() })
     }
 
     pub(super) fn add_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let place = |line| Place::File { path: path.to_owned(), line };
-        for (key, raw) in flatten(text, &place)? {
-            self.put(key, raw)?;
-        }
-        Ok(())
+        let Flat { keys, blocks } = flatten(text, &place)?;
+        keys.into_iter().try_for_each(|(key, raw)| self.put(key, raw))?;
+        blocks.into_iter().try_for_each(|block| self.add_block(block))
     }
 
     /// Takes the variables that are keys; gives a warning for each that looks like a misspelled one.
@@ -82,17 +86,35 @@ impl Layers {
         self.values.get(key)
     }
 
+    pub(super) fn wakes(&self) -> &[RawBlock] {
+        &self.wakes
+    }
+
     pub(super) fn explain(&self) -> Vec<Explained> {
-        self.order
-            .iter()
-            .filter_map(|key| {
-                let raw = self.values.get(key)?;
-                Some(Explained { key: key.clone(), value: raw.value.to_string(), source: raw.place.clone() })
-            })
-            .collect()
+        let explained = |key: String, raw: &Raw| Explained { key, value: raw.value.to_string(), source: raw.place.clone() };
+        let keys = self.order.iter().filter_map(|key| Some(explained(key.clone(), self.values.get(key)?)));
+        let blocks = self.wakes.iter().flat_map(|block| {
+            let name = wake::name(block);
+            block.iter().map(move |(key, raw)| explained(format!("wake.{name}.{key}"), raw))
+        });
+        keys.chain(blocks).collect()
+    }
+
+    fn add_block(&mut self, block: RawBlock) -> Result<(), ConfigError> {
+        let is_known = |key: &str| wake::KEYS.iter().any(|(known, _)| *known == key);
+        if let Some((key, raw)) = block.iter().find(|(key, _)| !is_known(key)) {
+            let known: Vec<String> = wake::KEYS.iter().map(|(known, _)| (*known).to_owned()).collect();
+            let near = nearest(key, known.iter()).map_or_else(String::new, |(near, _)| format!("wake.{near}"));
+            return Err(ConfigError::UnknownKey { key: shown(&format!("wake.{key}")), nearest: near, place: raw.place.clone() });
+        }
+        self.wakes.push(block);
+        Ok(())
     }
 
     fn put(&mut self, key: String, raw: Raw) -> Result<(), ConfigError> {
+        if key == "wake" || key.starts_with("wake.") {
+            return Err(ConfigError::UnknownKey { key: shown(&key), nearest: "[[wake]]".to_owned(), place: raw.place });
+        }
         match self.values.get_mut(&key) {
             Some(slot) => *slot = raw,
             None => return Err(self.unknown(&key, raw.place)),
@@ -144,17 +166,34 @@ fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a String>) -> Option<(&
     known.map(|key| (key, strsim::damerau_levenshtein(&start, key))).min_by_key(|(_, distance)| *distance)
 }
 
-/// Every key of a TOML text with its value, in order of appearance.
-fn flatten(text: &str, place: &impl Fn(usize) -> Place) -> Result<Vec<(String, Raw)>, ConfigError> {
+/// A TOML text as its keys with their values, in order of appearance, and its blocks `[[wake]]`.
+struct Flat {
+    keys: Vec<(String, Raw)>,
+    blocks: Vec<RawBlock>,
+}
+
+fn flatten(text: &str, place: &impl Fn(usize) -> Place) -> Result<Flat, ConfigError> {
     let line_at = |offset: usize| text.bytes().take(offset).filter(|b| *b == b'\n').count().saturating_add(1);
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         place: place(line_at(error.span().map_or(0, |span| span.start))),
         message: shown(&error.message().replace('\n', ", ")),
     })?;
-    let mut found = Vec::new();
-    collect("", table.into_inner(), &mut found);
+    let (mut found, mut blocks, mut rest) = (Vec::new(), Vec::new(), DeTable::new());
+    for (name, value) in table.into_inner() {
+        match value.get_ref() {
+            DeValue::Array(items) if name.get_ref() == "wake" && items.iter().all(|item| item.get_ref().is_table()) => {
+                let DeValue::Array(items) = value.into_inner() else { continue };
+                blocks.extend(items.into_iter().map(|item| block(item.into_inner(), &|offset| place(line_at(offset)))));
+            }
+            _ => {
+                rest.insert(name, value);
+            }
+        }
+    }
+    collect("", rest, &mut found);
     found.sort_by_key(|(_, offset, _)| *offset);
-    Ok(found.into_iter().map(|(key, offset, value)| (key, Raw { value, place: place(line_at(offset)) })).collect())
+    let keys = found.into_iter().map(|(key, offset, value)| (key, Raw { value, place: place(line_at(offset)) })).collect();
+    Ok(Flat { keys, blocks })
 }
 
 fn collect(prefix: &str, table: DeTable<'_>, found: &mut Vec<(String, usize, Value)>) {
@@ -166,6 +205,13 @@ fn collect(prefix: &str, table: DeTable<'_>, found: &mut Vec<(String, usize, Val
             other => found.push((key, offset, plain(other))),
         }
     }
+}
+
+/// One block, each value taken whole: no key in it has keys of its own.
+fn block(item: DeValue<'_>, place: &impl Fn(usize) -> Place) -> RawBlock {
+    let DeValue::Table(table) = item else { return RawBlock::new() };
+    let raw = |offset, value| Raw { value: plain(value), place: place(offset) };
+    table.into_iter().map(|(name, value)| (name.get_ref().to_string(), raw(name.span().start, value.into_inner()))).collect()
 }
 
 /// The value without its spans. Whatever is no value of ours (dates, numbers beyond 64 bits) becomes its text, for `check` to refuse.

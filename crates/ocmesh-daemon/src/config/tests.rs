@@ -239,3 +239,76 @@ fn whoever_names_relays_gets_no_others() {
     assert!(load("", &[("OCMESH_RELAYS", "ws://127.0.0.1:7777")], &[]).unwrap().policy.substitutes.is_empty());
     assert!(load("relays = []", &[], &[]).unwrap().policy.substitutes.is_empty());
 }
+
+/// A block with these lines beside a good beginning.
+fn wake(kind: &str, rest: &str) -> String {
+    format!("name = 'Ada'\n\n[[wake]]\nid = 'a'\nkind = '{kind}'\n{rest}\n")
+}
+
+#[test]
+fn every_kind_of_wake_target_is_read() {
+    use crate::wake::{Adapter, Include, OpenClawMode};
+    let file = "[[wake]]\nid = 'claw'\nkind = 'openclaw'\nurl = 'http://localhost:18789'\ntoken_file = 'wake.token'\n\
+                [[wake]]\nid = 'iso'\nkind = 'openclaw'\nurl = 'https://x.example.com/h'\ntoken_file = '/etc/t'\nmode = 'isolated'\n\
+                quiet = '22:00-07:30'\nbudget_per_hour = 60\nurgent_passes_quiet = false\n\
+                [[wake]]\nid = 'hook-2'\nkind = 'webhook'\nurl = 'https://x.example.com/h'\nsecret_file = 's'\ninclude = 'messages'\n\
+                [[wake]]\nid = 'run'\nkind = 'command'\nprogram = '/usr/bin/x'\nargs = ['-a', '']\n\
+                [[wake]]\nid = 'codex'\nkind = 'codex'\nprogram = '/usr/bin/codex'\nthread = '0199-ab'\n[api]\nport = 1";
+    let dir = tempfile::tempdir().unwrap();
+    let home = home_at(dir.path());
+    fs::write(home.config(), file).unwrap();
+    let config = Config::load(&home, [], &[]).unwrap();
+    let [claw, iso, hook, run, codex] = &config.wakes[..] else { panic!("{:?}", config.wakes) };
+    assert_eq!((claw.target.budget_per_hour, claw.target.quiet, claw.target.urgent_passes_quiet), (12, None, true));
+    let Adapter::OpenClaw(gateway) = &claw.adapter else { panic!("{claw:?}") };
+    assert_eq!((gateway.mode, gateway.token_file.as_path()), (OpenClawMode::Main, home.path().join("wake.token").as_path()));
+    assert_eq!(claw.adapter.leads_to(), "http://localhost:18789/hooks/wake");
+    assert_eq!((iso.target.budget_per_hour, iso.target.urgent_passes_quiet), (60, false));
+    assert_eq!(iso.target.quiet, Some(ocmesh_proto::QuietHours { from: 22 * 60, until: 7 * 60 + 30 }));
+    assert_eq!(iso.adapter.leads_to(), "https://x.example.com/h/ocmesh");
+    assert!(matches!(&iso.adapter, Adapter::OpenClaw(gateway) if gateway.token_file == PathBuf::from("/etc/t")));
+    assert!(matches!(&hook.adapter, Adapter::Webhook(hook) if hook.include == Include::Messages));
+    assert!(matches!(&run.adapter, Adapter::Command(program) if program.args == ["-a", ""]));
+    assert_eq!(codex.adapter.leads_to(), "/usr/bin/codex queue --thread 0199-ab");
+    assert_eq!(config.policy.wakes.len(), 5, "the core knows them too");
+    let shown = |key: &str| config.explain().iter().find(|line| line.key == key).map(|line| line.source.to_string()).unwrap();
+    assert!(shown("wake.hook-2.include").ends_with("config.toml:20"), "{}", shown("wake.hook-2.include"));
+    assert_eq!(config.api.port, 1);
+}
+
+#[test]
+fn a_wake_target_that_could_not_work_or_should_not_is_refused() {
+    let url = "url = 'http://127.0.0.1:1'";
+    let cases: [(String, &[&str]); 22] = [
+        (wake("openclaw", &format!("{url}\ntokn_file = 'x'")), &["config.toml:7", "`wake.tokn_file`", "`wake.token_file`"]),
+        (wake("openclaw", url), &["config.toml:4", "wake.token_file = nothing", "only you can read"]),
+        (wake("openclaw", "token_file = 'x'"), &["wake.url = nothing", "http://127.0.0.1:18789"]),
+        (wake("webhook", "url = 'http://example.com'\nsecret_file = 'x'"), &["config.toml:6", "must be https://"]),
+        (wake("webhook", "url = 'https://u:p@example.com'\nsecret_file = 'x'"), &["name or a password"]),
+        (wake("webhook", "url = 'ftp://x'\nsecret_file = 'x'"), &["no http:// or https://"]),
+        (wake("webhook", &format!("{url}\nsecret_file = 'x'\ninclude = 'all'")), &["\"ids\" or \"messages\""]),
+        (wake("pager", ""), &["wake.kind = \"pager\"", "\"codex\""]),
+        (wake("command", "program = 'x'"), &["absolute path"]),
+        (wake("command", &format!("program = '/x'\n{url}")), &["wake.url", "left out: it belongs to kind openclaw or webhook"]),
+        (wake("command", "program = '/x'\nargs = 'a b'"), &["list of at most 32"]),
+        (wake("codex", "program = '/x'\nthread = '--help'"), &["id of a thread"]),
+        (wake("codex", "program = '/x'"), &["wake.thread = nothing"]),
+        (wake("command", "program = '/x'\nbudget_per_hour = 0"), &["1 to 1000"]),
+        (wake("command", "program = '/x'\nquiet = '22-7'"), &["22:00-07:00"]),
+        (wake("command", "program = '/x'\nquiet = '24:00-07:00'"), &["22:00-07:00"]),
+        (wake("command", "program = '/x'\nquiet = '07:00-07:00'"), &["22:00-07:00"]),
+        (wake("command", "program = '/x'\nurgent_passes_quiet = 1"), &["true or false"]),
+        (wake("command", "program = '/x'\n[[wake]]\nid = 'a'\nkind = 'command'\nprogram = '/y'"), &["config.toml:8", "another id"]),
+        ("[[wake]]\nid = 'A b'\nkind = 'command'\nprogram = '/x'".to_owned(), &["wake.id", "a to z"]),
+        ("[wake]\nid = 'a'".to_owned(), &["`wake.id`", "`[[wake]]`"]),
+        ("wake = 'a'".to_owned(), &["`wake`", "`[[wake]]`"]),
+    ];
+    for (file, words) in cases {
+        let text = refusal(&file, &[]);
+        assert!(words.iter().all(|word| text.contains(word)), "{file}: {text}");
+    }
+    let many: String = (0..17).map(|n| format!("[[wake]]\nid = 'a{n}'\nkind = 'command'\nprogram = '/x'\n")).collect();
+    assert!(refusal(&many, &[]).contains("at most 16"));
+    let nested = "[[wake]]\nid = 'a'\nkind = { url = 'x' }";
+    assert!(refusal(nested, &[]).contains("wake.kind"));
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ocmesh_proto::{
     At, Form, InviteId, InviteSecret, Lookalikes, LoopState, MessageId, Notice, Origin, PeerStatus, PubKey, Refusal, RelayUrl, RouteReason,
-    SecretSeen, Status, Trust,
+    SecretSeen, Status, Trust, WakeStanding,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -78,6 +78,8 @@ pub enum Ask {
     Cancel(MessageId),
     /// Try a waiting or failed message now.
     Retry(MessageId),
+    /// Wake a target now, if anything is unread.
+    RetryWake(String),
     /// Use one more relay.
     AddRelay(RelayUrl),
     /// Stop using a relay.
@@ -209,6 +211,8 @@ pub struct View {
     pub lookalikes: Arc<Lookalikes>,
     /// Agents that answer each other without end and were stopped, newest first.
     pub loops: Vec<LoopState>,
+    /// The targets that are woken, as they stand.
+    pub wakes: Vec<WakeStanding>,
     /// What the owner should know, in plain words.
     pub warnings: Vec<String>,
     /// By how much this machine's clock is ahead of the relays' (negative: behind), where that is worth a word.

@@ -116,6 +116,7 @@ pub(crate) fn commands(store: &Store, me: &PubKey, ask: Ask, keys_since: At) -> 
         Ask::ForgetPeer(peer) => Command::ForgetPeer { peer },
         Ask::Cancel(id) => Command::CancelMessage { id },
         Ask::Retry(id) => Command::RetryMessage { id, stored: store.stored_facts(&id)? },
+        Ask::RetryWake(target) => Command::RetryWake { target },
         Ask::AddRelay(relay) => Command::AddRelay { relay },
         Ask::RemoveRelay(relay) => Command::RemoveRelay { relay },
         Ask::SetIdentity { name, about, features, status } => Command::SetIdentity { name, about, features, status },

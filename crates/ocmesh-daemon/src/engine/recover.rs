@@ -163,6 +163,7 @@ impl MeshTask {
         self.store.commit()?;
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.later.clear();
+        self.local_ahead_ms = None;
         let now = self.clock.now();
         self.mesh = Mesh::new(self.mesh.me(), self.policy.clone(), snapshot, super::seed(now), now);
         Ok(())

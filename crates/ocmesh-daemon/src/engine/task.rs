@@ -28,7 +28,11 @@ use super::{
     recover::Failures,
     view,
 };
-use crate::{clock::Clock, shutdown::StopToken};
+use crate::{
+    clock::Clock,
+    shutdown::StopToken,
+    wake::{Answered, Dispatcher},
+};
 
 /// Inputs written in one transaction: enough to share a disk flush under load, few enough that a caller waits only milliseconds.
 const BATCH_MAX: usize = 128;
@@ -55,6 +59,10 @@ pub(crate) struct MeshTask {
     pub(crate) recent: Arc<Mutex<Recent>>,
     pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) inputs: mpsc::Receiver<Heard>,
+    pub(crate) wakes: Dispatcher,
+    pub(crate) woken: mpsc::Receiver<Answered>,
+    /// How far the owner's clock is ahead of UTC, as the core was told.
+    pub(crate) local_ahead_ms: Option<i64>,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) notices: broadcast::Sender<Arc<NumberedNotice>>,
     pub(crate) stop: StopToken,
@@ -165,6 +173,15 @@ impl MeshTask {
         self.batch(heard(Input::Started))
     }
 
+    /// The owner's time of day, where the core does not know it: after a start, a journey, and twice a year.
+    fn local_time(&mut self) -> Option<Input> {
+        if self.policy.wakes.iter().all(|wake| wake.quiet.is_none()) {
+            return None;
+        }
+        let ahead_ms = self.clock.local_ahead_ms();
+        (self.local_ahead_ms.replace(ahead_ms) != Some(ahead_ms)).then_some(Input::LocalTimeTold { ahead_ms })
+    }
+
     async fn next_arrival(&mut self) -> Arrival {
         if let Some(input) = self.later.pop_front() {
             return heard(input);
@@ -195,6 +212,7 @@ impl MeshTask {
             biased;
             arrival = stop => arrival,
             Some(question) = self.questions.recv() => Arrival::Question(question),
+            Some(Answered { target, number, outcome }) = self.woken.recv() => heard(Input::WakeAnswered { target, number, outcome }),
             input = self.inputs.recv() => input.map_or(Arrival::Closed, Arrival::Heard),
             () = tick => heard(Input::Ticked),
         }
@@ -210,6 +228,7 @@ impl MeshTask {
     /// One transaction: the arrival and whatever else is already there.
     fn batch(&mut self, first: Arrival) -> Result<(), BatchError> {
         let mut after = After::default();
+        let local = self.local_time();
         if let Err(error) = self.store.begin() {
             let error = BatchError::from(error);
             if let Arrival::Question(question) = first {
@@ -217,6 +236,9 @@ impl MeshTask {
                 let _ = question.answer.send(Err(error.to_ask_error()));
             }
             return Err(error);
+        }
+        if let Some(local) = local {
+            self.feed(local, &mut after)?;
         }
         let mut next = Some(first);
         let mut count = 0usize;
@@ -349,6 +371,7 @@ impl MeshTask {
                         let messages = self.store.unreceipted_facts(&peer, 1_000)?;
                         inputs.push_back(Input::UnreceiptedFound { peer, messages });
                     }
+                    Effect::FindUnread => inputs.push_back(Input::UnreadFound(self.store.worth_a_wake()?)),
                     Effect::Reply { to, answer } => after.replies.push((to, answer)),
                     later => after.effects.push(later),
                 }
@@ -420,7 +443,8 @@ impl MeshTask {
                 }
             }
             Effect::Finish => self.finished = true,
-            Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::Reply { .. } => {}
+            Effect::Wake { target, wake } => self.wakes.start(target, &wake),
+            Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::FindUnread | Effect::Reply { .. } => {}
         }
     }
 

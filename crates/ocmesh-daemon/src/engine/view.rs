@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::UNIX_EPOCH};
 
 use ocmesh_proto::{
-    At, FORGED_MAX, Hearing, LoopState, Mesh, RelayOrigin, RelayStanding, RelayUrl,
+    At, FORGED_MAX, Hearing, LoopState, Mesh, RelayOrigin, RelayStanding, RelayUrl, WakeStanding, WakeState,
     skew::{Reading, Timekeeper},
     time::{HOUR, SECOND},
 };
@@ -25,6 +25,8 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
     let clock_ahead_ms = Timekeeper::skew_ms(reading, mesh.told_time(), order.len());
     warnings.extend(clock_ahead_ms.map(clock_warning));
     warnings.extend(strangers_warning(mesh.left_aside()));
+    let wakes = mesh.wakes();
+    warnings.extend(wakes.iter().filter_map(wake_warning));
     let loops = mesh.loops();
     warnings.extend(loops.iter().take(LOOP_WARNINGS_MAX).map(loop_warning));
     View {
@@ -41,6 +43,7 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
         peers_online,
         lookalikes: Arc::clone(mesh.lookalikes()),
         loops,
+        wakes,
         warnings,
         clock_ahead_ms,
         store_failing,
@@ -157,6 +160,13 @@ pub(crate) fn clock_warning(ahead_ms: i64) -> String {
     };
     let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
     format!("this machine's clock is {by} {way} what the relays say; set it, or relays may refuse us. This goes away by itself then")
+}
+
+fn wake_warning(standing: &WakeStanding) -> Option<String> {
+    let record = &standing.record;
+    let WakeState::Dead { .. } = record.state else { return None };
+    let why = record.last_error.as_ref().map_or("", |error| error.why.as_str());
+    Some(format!("the agent could not be woken by \"{}\": {why}. When that is mended: ocmesh wake retry {}", record.target, record.target))
 }
 
 fn strangers_warning(left_aside: u64) -> Option<String> {

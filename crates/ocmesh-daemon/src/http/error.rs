@@ -119,7 +119,7 @@ impl From<Refusal> for Fault {
                 let message = format!("the agent that calls itself \"{name}\" looks like \"{like}\", whom you know, and is somebody else");
                 return Self::new(ErrorCode::NameAmbiguous, message).hint("use the npub of the one you mean; GET /peers shows it");
             }
-            Refusal::MessageUnknown | Refusal::RelayUnknown | Refusal::InviteUnknown => ErrorCode::NotFound,
+            Refusal::MessageUnknown | Refusal::RelayUnknown | Refusal::InviteUnknown | Refusal::WakeTargetUnknown(_) => ErrorCode::NotFound,
             Refusal::InviteLife => ErrorCode::BadRequest,
             Refusal::OwnInvite => ErrorCode::OwnInvite,
             Refusal::InvitesFull(_) => ErrorCode::InvitesFull,

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use axum::{extract::State, http::StatusCode};
 use ocmesh_api::{Health, OutboxCounts, StatusReport};
 
-use super::{Api, body::Json, error::Fault, query::NoQuery, row, store};
+use super::{Api, body::Json, error::Fault, query::NoQuery, row, store, wake};
 use crate::{damaged_log, engine::View};
 
 fn count(number: usize) -> u64 {
@@ -57,6 +57,7 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
         lost_count: counts.map_or(0, |counts| counts.lost),
         outbox: OutboxCounts { queued: count(view.outbox_waiting), relayed: count(view.outbox_relayed), failed: view.outbox_failed },
         relay_status: view.relays.iter().map(row::relay).collect(),
+        wakes: wake::brief(&view.wakes),
         loops: view.loops.iter().map(|state| row::loop_status(state, now)).collect(),
         warnings,
     };

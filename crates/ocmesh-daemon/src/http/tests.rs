@@ -9,6 +9,7 @@ mod mcp;
 mod poll;
 mod refusals;
 mod tokens;
+mod wake;
 
 use std::{
     path::PathBuf,
@@ -22,6 +23,7 @@ use std::{
 use ocmesh_api::{Client, Endpoint};
 use ocmesh_proto::{
     At, Change, Direction, Form, MessageId, MessageRecord, Notice, PeerRecord, PeerSource, PubKey, ReceiptsSent, RelayUrl, Status,
+    WakeTarget,
 };
 use ocmesh_store::{Store, StoreKey};
 use tokio::{
@@ -39,6 +41,7 @@ use crate::{
     secrets::OwnSecrets,
     shutdown::StopToken,
     token::Tokens,
+    wake::{Adapter, Dispatcher, Program, WakeConfig},
 };
 
 /// A moment in 2026.
@@ -68,6 +71,12 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A program that is not there.
+fn unreachable_target() -> WakeConfig {
+    let target = WakeTarget { id: "agent".into(), budget_per_hour: 12, quiet: None, urgent_passes_quiet: true };
+    WakeConfig { target, adapter: Adapter::Command(Program { path: PathBuf::from("/nowhere/at/all"), args: Vec::new() }) }
 }
 
 impl Daemon {
@@ -113,9 +122,12 @@ impl Daemon {
         let stop = StopToken::new();
         let clock_breaks = Arc::new(AtomicBool::new(false));
         let breaks = Arc::clone(&clock_breaks);
+        let clock = Clock::from_fn(|| NOW);
+        let wakes = Dispatcher::for_tests(&[unreachable_target()], store.reader(), clock, stop.clone());
         let api = Api::new(ApiParts {
             mesh,
             reader: store.reader(),
+            wakes,
             pubkey: OWN.parse().unwrap(),
             version: "0.3.0",
             started: Instant::now(),

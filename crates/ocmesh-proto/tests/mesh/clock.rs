@@ -23,6 +23,7 @@ fn snapshot(world: &World, index: usize) -> Snapshot {
         gaps: disk.gaps.values().cloned().collect(),
         invites: Vec::new(),
         turns: disk.turns(),
+        wakes: disk.wakes.values().cloned().collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use ocmesh_proto::{
     AskedFacts, At, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, InviteFacts, InviteId, InviteRecord,
     InviteSecret, JoinFrame, JoinedFrame, LineId, MessageId, MessageRecord, Opened, Origin, OwnLine, Parcel, ParcelClass, PeerLine,
     PeerRecord, Place, PlaceFacts, PubKey, Recipient, RelayRecord, RelayUrl, SendRequest, StoredFacts, StrangerFacts, Trust, Turn,
-    limit::LINES_PER_PEER_MAX, time::HOUR,
+    UnreadFacts, WakeRecord, WakeTargetId, limit::LINES_PER_PEER_MAX, time::HOUR,
 };
 
 pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
@@ -53,6 +53,7 @@ pub(crate) struct Disk {
     pub(crate) lines: BTreeMap<(PubKey, LineId), PeerLine>,
     pub(crate) gaps: BTreeMap<(PubKey, LineId, u64), Gap>,
     pub(crate) invites: BTreeMap<InviteId, (InviteRecord, InviteSecret)>,
+    pub(crate) wakes: BTreeMap<WakeTargetId, WakeRecord>,
 }
 
 impl Disk {
@@ -101,6 +102,15 @@ impl Disk {
             lately: inbound().filter(|m| m.peer == *author && m.stored_at >= since).count(),
             waiting: inbound().filter(|m| m.read_at.is_none() && is_stranger(&m.peer)).map(|m| m.peer).collect::<BTreeSet<_>>().len(),
         }
+    }
+
+    /// What is worth a wake, by the trust of this moment.
+    pub(crate) fn unread(&self) -> UnreadFacts {
+        let trust = |peer: &PubKey| self.peers.get(peer).map_or(Trust::Unknown, |record| record.trust);
+        let mut worth: Vec<&MessageRecord> = self.messages.values().collect();
+        worth.retain(|m| m.direction == Direction::In && m.read_at.is_none() && !m.held && trust(&m.peer).is_accepted());
+        let newest = worth.iter().max_by_key(|m| m.stored_at).map(|m| m.id);
+        UnreadFacts { unread: u32::try_from(worth.len()).unwrap(), urgent: 0, newest }
     }
 
     pub(crate) fn turns(&self) -> Vec<Turn> {
@@ -200,6 +210,12 @@ impl Disk {
                 self.invites.remove(&id).unwrap();
             }
             Change::ForgetNumber(id) => self.messages.get_mut(&id).unwrap().place = None,
+            Change::PutWake(record) => {
+                self.wakes.insert(record.target.clone(), *record);
+            }
+            Change::DropWake(target) => {
+                self.wakes.remove(&target).unwrap();
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
 use super::{
     disk::{Disk, blank, inbound},
     relay::matches_filter,
+    wake::Gateway,
 };
 
 pub(crate) struct Node {
@@ -26,6 +27,7 @@ pub(crate) struct Node {
     pub(crate) answers: BTreeMap<CommandId, Result<Answer, Refusal>>,
     pub(crate) finished: bool,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) gateway: Gateway,
     starts: u64,
     inputs: VecDeque<Input>,
     next_command: u64,
@@ -80,6 +82,7 @@ impl World {
             answers: BTreeMap::new(),
             finished: false,
             notices: Vec::new(),
+            gateway: Gateway::default(),
             starts: 0,
             inputs: VecDeque::new(),
             next_command: 0,
@@ -103,6 +106,7 @@ impl World {
             gaps: node.disk.gaps.values().copied().collect(),
             invites: node.disk.invites.values().map(|(record, _)| record.clone()).collect(),
             turns: node.disk.turns(),
+            wakes: node.disk.wakes.values().cloned().collect(),
         };
         node.mesh = Some(Mesh::new(node.me, node.policy.clone(), snapshot, seed, now));
         node.finished = false;
@@ -200,13 +204,12 @@ impl World {
         self.settle();
     }
 
-    /// Feeds one input and everything that follows.
     pub(crate) fn input(&mut self, index: usize, input: Input) {
         self.push(index, input);
         self.settle();
     }
 
-    fn push(&mut self, index: usize, input: Input) {
+    pub(crate) fn push(&mut self, index: usize, input: Input) {
         if self.nodes[index].mesh.is_some() {
             self.nodes[index].inputs.push_back(input);
         }
@@ -245,6 +248,7 @@ impl World {
                         let messages = self.nodes[index].disk.messages.values().filter(owed).map(inbound).collect();
                         inputs.push_back(Input::UnreceiptedFound { peer, messages });
                     }
+                    Effect::FindUnread => inputs.push_back(Input::UnreadFound(self.nodes[index].disk.unread())),
                     other => effects.push(other),
                 }
             }
@@ -312,7 +316,8 @@ impl World {
                 self.nodes[index].answers.insert(to, answer);
             }
             Effect::Finish => self.nodes[index].finished = true,
-            Effect::Seal { .. } | Effect::FindUnreceipted { .. } => unreachable!("answered inside the step"),
+            Effect::Wake { target, wake } => self.wake(index, target, wake),
+            Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::FindUnread => unreachable!("answered inside the step"),
         }
     }
 

@@ -41,6 +41,16 @@ fn no_page_of_messages_sorts_or_scans_the_table() {
 }
 
 #[test]
+fn what_is_worth_a_wake_is_found_without_a_scan() {
+    let home = Home::new();
+    let store = home.open();
+    let plan = plan(&store.connection, crate::facts::wake::SQL, &[Value::Integer(1_000)]);
+    assert!(plan.first().is_some_and(|line| line.contains("USING INDEX messages_unread")), "{plan:?}");
+    assert!(plan.iter().all(|line| !line.contains("TEMP B-TREE")), "{plan:?}");
+    assert!(plan.get(1).is_some_and(|line| line.starts_with("SEARCH p")), "{plan:?}");
+}
+
+#[test]
 fn no_page_of_peers_sorts() {
     let home = Home::new();
     let store = home.open();

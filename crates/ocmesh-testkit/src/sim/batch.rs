@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ocmesh_proto::{Answer, Change, CommandId, Draft, DraftBody, Effect, GapChange, Input, Mesh, Notice, Refusal, Trust};
+use ocmesh_proto::{Answer, Change, CommandId, Draft, DraftBody, Effect, GapChange, Input, Mesh, Notice, Refusal, Trust, UnreadFacts};
 
 use super::{
     agent::Ask,
@@ -154,6 +154,7 @@ impl World {
                         let messages = self.agents[a].disk.unreceipted(peer);
                         inputs.push_back(Input::UnreceiptedFound { peer, messages });
                     }
+                    Effect::FindUnread => inputs.push_back(Input::UnreadFound(UnreadFacts::default())),
                     Effect::Reply { to, answer } => after.replies.push((to, answer)),
                     later => after.effects.push(later),
                 }
@@ -256,6 +257,8 @@ impl World {
             Effect::Unsubscribe { relay, sub } => self.unsubscribe(a, &relay, sub),
             Effect::Publish { relay, event, json, lane } => self.publish(a, &relay, event, json.is_some(), lane),
             Effect::Finish => self.finished(a),
+            // No agent here has a target.
+            Effect::Wake { .. } | Effect::FindUnread => {}
             Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::Reply { .. } => {}
         }
     }

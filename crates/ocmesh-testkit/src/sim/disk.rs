@@ -65,6 +65,7 @@ impl Disk {
             invites: Vec::new(),
             // Its owners send by hand: the guard has nothing to say.
             turns: Vec::new(),
+            wakes: Vec::new(),
         }
     }
 

@@ -25,3 +25,4 @@ mod skill;
 mod start;
 mod support;
 mod token;
+mod wake;

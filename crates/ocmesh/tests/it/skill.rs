@@ -36,6 +36,8 @@ fn check(name: &str, value: &Value) {
         "SendAnswer" => fits::<SendAnswer>(value),
         "DryRun" => fits::<DryRun>(value),
         "OutboxEntry" => fits::<OutboxEntry>(value),
+        "WakeStatus" => fits::<WakeStatus>(value),
+        "WakeTested" => fits::<WakeTested>(value),
         "RelayStatus" => fits::<RelayStatus>(value),
         "AddRelayRequest" => fits::<AddRelayRequest>(value),
         "Identity" => fits::<Identity>(value),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ocmesh_api::{
     AddPeerRequest, AddRelayRequest, Done, DryRun, ErrorBody, Event, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest, Marked,
     Message, MessageDetail, Method, NewInvite, OutboxEntry, Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, SecretSeen, SendAnswer,
-    SendRequest, Sent, StatusReport, route::Reply as Shape,
+    SendRequest, Sent, StatusReport, WakeStatus, WakeTested, route::Reply as Shape,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -116,6 +116,8 @@ async fn every_sample_reads_as_its_type() {
     reads_as::<DryRun>(&document, "DryRun", done);
     reads_as::<SecretSeen>(&document, "SecretSeen", done);
     reads_as::<OutboxEntry>(&document, "OutboxEntry", done);
+    reads_as::<WakeStatus>(&document, "WakeStatus", done);
+    reads_as::<WakeTested>(&document, "WakeTested", done);
     reads_as::<RelayStatus>(&document, "RelayStatus", done);
     reads_as::<AddRelayRequest>(&document, "AddRelayRequest", done);
     reads_as::<Identity>(&document, "Identity", done);
