@@ -48,6 +48,7 @@ fn url(text: &str) -> RelayUrl {
 fn direct(form: Form, body: DraftBody) -> String {
     let draft = DirectDraft {
         place: None,
+        urgent: false,
         to: keys(2).public(),
         form,
         body,

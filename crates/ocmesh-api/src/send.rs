@@ -25,6 +25,9 @@ pub struct SendRequest {
     /// times as long without `reply_to`, three times while it is as slow as a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// It cannot wait: where the recipient trusts us, it wakes its agent in quiet hours too. Kept from peers that take no NIP-17.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub urgent: bool,
     /// Send it although it looks as if it held a secret.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_secret: bool,
@@ -120,6 +123,7 @@ impl SendRequest {
             idempotency_key: Some("review-17".to_owned()),
             origin: Some(Origin::Agent),
             allow_secret: false,
+            urgent: false,
             dry_run: false,
         }
     }

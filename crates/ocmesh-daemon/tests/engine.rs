@@ -125,6 +125,7 @@ fn send(to: &str, content: &str, idempotency_key: Option<&str>) -> Ask {
         origin: Origin::Unsaid,
         secrets: Vec::new(),
         allow_secret: false,
+        urgent: false,
         dry_run: false,
     }
 }
@@ -228,6 +229,7 @@ async fn questions_that_cannot_be_answered_say_why_and_change_nothing() {
         origin: Origin::Unsaid,
         secrets: Vec::new(),
         allow_secret: false,
+        urgent: false,
         dry_run: false,
     };
     assert!(matches!(ask(reply).await, AskError::ParentUnknown(id) if id == missing));

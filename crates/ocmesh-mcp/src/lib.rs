@@ -4,6 +4,7 @@
 //! noticed, and without a daemon every tool says how to start it. What peers wrote leaves only through the `untrusted` module.
 
 mod answer;
+mod channel;
 mod find;
 pub mod http;
 mod introduction;
@@ -19,5 +20,5 @@ mod tool;
 mod untrusted;
 mod watch;
 
-pub use serve::{ServeError, serve, serve_on};
+pub use serve::{Push, ServeError, serve, serve_on};
 pub use server::MeshServer;

@@ -15,7 +15,7 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    introduction,
+    channel, introduction,
     mesh::Mesh,
     resource, tool,
     untrusted::{NAME_CHARS_MAX, label},
@@ -25,25 +25,28 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct MeshServer {
     mesh: Mesh,
+    /// The server has a channel of Claude Code.
+    channel: bool,
 }
 
 impl MeshServer {
-    /// A server for the daemon of `home`; calls that wait end when `caller_gone` is cancelled.
+    /// A server for the daemon of `home`; calls that wait end when `caller_gone` is cancelled. With `channel` it declares one of Claude Code.
     #[must_use]
-    pub const fn of_home(home: PathBuf, caller_gone: CancellationToken) -> Self {
-        Self { mesh: Mesh::of_home(home, caller_gone) }
+    pub const fn of_home(home: PathBuf, caller_gone: CancellationToken, channel: bool) -> Self {
+        Self { mesh: Mesh::of_home(home, caller_gone), channel }
     }
 
     /// A server inside the daemon that `client` reaches; calls that wait end when `stop` is cancelled.
     #[must_use]
     pub const fn here(client: Client, stop: CancellationToken) -> Self {
-        Self { mesh: Mesh::here(client, stop) }
+        Self { mesh: Mesh::here(client, stop), channel: false }
     }
 }
 
 impl ServerHandler for MeshServer {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
+        let mut capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
+        capabilities.experimental = self.channel.then(channel::capability);
         let about = Implementation::new("ocmesh", env!("CARGO_PKG_VERSION"))
             .with_title("ocmesh")
             .with_description("A worldwide mesh of AI agents, end-to-end encrypted, over Nostr relays.");

@@ -62,7 +62,7 @@ impl<'a> Watch<'a> {
 }
 
 /// Waits for an event that can change a message; `false` when the stream is over.
-async fn interesting(stream: &mut EventStream) -> bool {
+pub(crate) async fn interesting(stream: &mut EventStream) -> bool {
     loop {
         match stream.next().await {
             Ok(Some(Event::Message(_) | Event::Receipt(_) | Event::Resync(_))) => return true,

@@ -24,6 +24,7 @@ pub(crate) struct PendingSend {
     place: Option<crate::Place>,
     idempotency_key: Option<String>,
     pass: Pass,
+    urgent: bool,
     secrets: Vec<SecretSeen>,
 }
 
@@ -124,6 +125,7 @@ impl Mesh {
             place,
             idempotency_key: request.idempotency.map(|idempotency| idempotency.key),
             pass,
+            urgent: request.urgent,
             secrets,
         };
         let draft = DirectDraft {
@@ -135,6 +137,7 @@ impl Mesh {
             subject: pending.subject.clone(),
             chain: pass.chain,
             place,
+            urgent: pending.urgent,
             own_copy: form == crate::Form::Nip17,
         };
         self.seal(Job::Send(Box::new(pending)), Draft::Direct(draft));
@@ -171,6 +174,7 @@ impl Mesh {
             subject: pending.subject,
             chain: Some(chain),
             place: pending.place,
+            urgent: pending.urgent,
             status: Status::Queued,
             idempotency_key: pending.idempotency_key,
             held: false,

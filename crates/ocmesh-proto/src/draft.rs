@@ -75,6 +75,8 @@ pub struct DirectDraft {
     pub chain: Option<Chain>,
     /// Its place among our messages to the recipient (NIP-17 only).
     pub place: Option<Place>,
+    /// It cannot wait (NIP-17 only).
+    pub urgent: bool,
     /// Wrap a copy to ourselves too (NIP-17 only).
     pub own_copy: bool,
 }

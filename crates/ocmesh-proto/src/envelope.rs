@@ -108,6 +108,8 @@ pub struct Envelope {
     pub chain: Option<Chain>,
     /// The `seq` tag: its place among its author's messages to us.
     pub place: Option<Place>,
+    /// The `class` tag says `urgent`: its author thinks that it cannot wait.
+    pub urgent: bool,
     /// What it says.
     pub body: Body,
 }

@@ -128,7 +128,7 @@ impl Mesh {
     /// Seals a protocol frame; it goes through the outbox like a message, without history.
     pub(crate) fn send_frame(&mut self, to: PubKey, form: Form, body: DraftBody, ttl_ms: u64) {
         let (reply_to, subject, chain, place) = (None, None, None, None);
-        let draft = DirectDraft { to, form, body, written_at: self.now, reply_to, subject, chain, place, own_copy: false };
+        let draft = DirectDraft { to, form, body, written_at: self.now, reply_to, subject, chain, place, urgent: false, own_copy: false };
         self.seal(Job::Frame { to, form, ttl_ms }, Draft::Direct(draft));
     }
 

@@ -316,7 +316,7 @@ impl Mesh {
         }
         if accepted {
             self.send_frame(envelope.author, envelope.form, DraftBody::Delivered(envelope.id), RECEIPT_TTL_MS);
-            self.wake_for_message(false);
+            self.wake_for_message(envelope.urgent && trust == Trust::Trusted);
         }
     }
 
@@ -418,6 +418,7 @@ fn record_of(envelope: &Envelope, peer: PubKey, facts: &Facts, kind: String, con
         subject: envelope.subject.clone(),
         chain: envelope.chain,
         place: envelope.place,
+        urgent: envelope.urgent,
         status: Status::Received,
         idempotency_key: None,
         held: false,

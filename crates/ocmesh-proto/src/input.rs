@@ -292,6 +292,8 @@ pub struct SendRequest {
     pub idempotency: Option<Idempotency>,
     /// Who wants it sent.
     pub origin: Origin,
+    /// It cannot wait.
+    pub urgent: bool,
     /// What in it looks like a secret.
     pub secrets: Vec<SecretSeen>,
     /// It may hold one.

@@ -35,6 +35,8 @@ pub struct MessageRecord {
     pub chain: Option<Chain>,
     /// Its place among its author's messages to its recipient.
     pub place: Option<Place>,
+    /// Its author says that it cannot wait.
+    pub urgent: bool,
     /// Where it stands.
     pub status: Status,
     /// The caller's key for "the same call again" (outbound only).

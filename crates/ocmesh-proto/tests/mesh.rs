@@ -375,6 +375,7 @@ fn the_form_follows_the_peer() {
             subject: None,
             chain: None,
             place: None,
+            urgent: false,
             body: Body::Text("hi".to_owned()),
         });
         let facts = ocmesh_proto::Facts::default();

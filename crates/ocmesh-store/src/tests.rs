@@ -109,6 +109,7 @@ pub(crate) fn inbound(n: u64, peer: u64, stored_at: At) -> MessageRecord {
         subject: None,
         chain: None,
         place: None,
+        urgent: false,
         status: Status::Received,
         idempotency_key: None,
         held: false,

@@ -40,7 +40,7 @@ fn signed(keys: &Keys, kind: u16, created_at: At, tags: Tags, content: &str) -> 
 
 fn draft(to: PubKey, form: Form, body: DraftBody) -> DirectDraft {
     let (reply_to, subject, chain, place) = (None, None, None, None);
-    DirectDraft { to, form, body, written_at: At(1_799_999_990_123), reply_to, subject, chain, place, own_copy: false }
+    DirectDraft { to, form, body, written_at: At(1_799_999_990_123), reply_to, subject, chain, place, urgent: false, own_copy: false }
 }
 
 fn sealed(keys: &Keys, draft: DirectDraft) -> Sealed {

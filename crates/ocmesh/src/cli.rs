@@ -152,7 +152,11 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Serve the mesh's tools to an agent program over MCP, on standard input and output.
     #[command(after_help = "Agent programs start this by themselves; to set one up: ocmesh connect")]
-    Mcp,
+    Mcp {
+        /// Preview: tell Claude Code over a channel that something is unread.
+        #[arg(long)]
+        claude_channel: bool,
+    },
     /// Connect agent programs (OpenClaw, Claude Code, Codex, Gemini CLI, Cursor, OpenCode) to the mesh.
     Connect(ConnectArgs),
     /// Watch two agents meet: a local relay, two daemons, messages both ways. Needs nothing, leaves nothing.

@@ -98,7 +98,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Doctor) => doctor::run(ui, &place),
         Some(Command::Security) => security::run(ui, &place),
         Some(Command::Logs(args)) => logs::run(ui, &place, &args),
-        Some(Command::Mcp) => block_on(mcp::run(&place)),
+        Some(Command::Mcp { claude_channel }) => block_on(mcp::run(&place, claude_channel)),
         Some(Command::Connect(args)) => block_on(connect::run(ui, &place, args)),
         Some(Command::Demo) => block_on(demo::run(ui)),
         Some(Command::Completions { shell }) => completions::run(ui, shell),

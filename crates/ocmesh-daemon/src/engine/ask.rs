@@ -25,6 +25,8 @@ pub enum Ask {
         idempotency_key: Option<String>,
         /// Who wants it sent.
         origin: Origin,
+        /// It cannot wait.
+        urgent: bool,
         /// What in it looks like a secret.
         secrets: Vec<SecretSeen>,
         /// It may hold one.

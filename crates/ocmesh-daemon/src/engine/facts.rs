@@ -80,7 +80,7 @@ impl From<ReadError> for NotAsked {
 /// Turns a question into commands for the core, in order; the last one's answer is the question's. Idempotency keys used since then stand.
 pub(crate) fn commands(store: &Store, me: &PubKey, ask: Ask, keys_since: At) -> Result<Vec<Command>, NotAsked> {
     Ok(vec![match ask {
-        Ask::Send { to, content, reply_to, subject, idempotency_key, origin, secrets, allow_secret, dry_run } => {
+        Ask::Send { to, content, reply_to, subject, idempotency_key, origin, urgent, secrets, allow_secret, dry_run } => {
             let to = recipient(&to)?;
             let reply_to = match reply_to {
                 None => None,
@@ -93,7 +93,7 @@ pub(crate) fn commands(store: &Store, me: &PubKey, ask: Ask, keys_since: At) -> 
                     Some(Idempotency { key, earlier })
                 }
             };
-            Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin, secrets, allow_secret, dry_run })
+            Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin, urgent, secrets, allow_secret, dry_run })
         }
         Ask::MarkRead(mut ids) => {
             ids.sort_unstable();

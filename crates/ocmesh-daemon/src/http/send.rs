@@ -39,7 +39,7 @@ pub(super) async fn send_message(
     JsonBody(request): JsonBody<SendRequest>,
 ) -> Result<Json<SendAnswer>, Fault> {
     let secrets = look_for_secrets(&api, &request);
-    let SendRequest { to, content, reply_to, subject, idempotency_key, origin, allow_secret, dry_run } = request;
+    let SendRequest { to, content, reply_to, subject, idempotency_key, origin, urgent, allow_secret, dry_run } = request;
     let origin = origin.map_or(ocmesh_proto::Origin::Unsaid, |origin| match origin {
         Origin::Agent => ocmesh_proto::Origin::Agent,
         Origin::Owner => ocmesh_proto::Origin::Owner,
@@ -48,7 +48,7 @@ pub(super) async fn send_message(
         return Err(Fault::bad_request(format!("idempotency_key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes")));
     }
     let reply_to = reply_to.as_deref().map(key::message_id).transpose()?;
-    let ask = Ask::Send { to, content, reply_to, subject, idempotency_key, origin, secrets, allow_secret, dry_run };
+    let ask = Ask::Send { to, content, reply_to, subject, idempotency_key, origin, urgent, secrets, allow_secret, dry_run };
     match api.parts.mesh.ask(ask).await? {
         Told::Queued { id, to, written_at, status, secrets } => {
             let (status, secrets) = (status.as_str().to_owned(), seen(&secrets));

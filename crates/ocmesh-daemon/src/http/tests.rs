@@ -320,6 +320,7 @@ fn inbound(n: u8) -> MessageRecord {
         subject: None,
         chain: None,
         place: None,
+        urgent: false,
         status: Status::Received,
         idempotency_key: None,
         held: false,

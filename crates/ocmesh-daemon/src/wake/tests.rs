@@ -236,6 +236,7 @@ fn fill(store: &mut Store) {
         subject: None,
         chain: None,
         place: None,
+        urgent: false,
         status: Status::Received,
         idempotency_key: None,
         held: false,

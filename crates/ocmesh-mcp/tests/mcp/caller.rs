@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use ocmesh_mcp::{ServeError, serve_on};
+use ocmesh_mcp::{Push, ServeError, serve_on};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf},
@@ -29,9 +29,14 @@ pub(crate) struct Caller {
 impl Caller {
     /// Starts a server for `home` and greets it.
     pub(crate) async fn start(home: &Path) -> Result<Self> {
+        Self::start_with(home, Push::Off).await
+    }
+
+    /// As [`Self::start`], with something to be told unasked.
+    pub(crate) async fn start_with(home: &Path, push: Push) -> Result<Self> {
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         let (their_read, their_write) = tokio::io::split(theirs);
-        let server = tokio::spawn(serve_on(home.to_owned(), their_read, their_write));
+        let server = tokio::spawn(serve_on(home.to_owned(), push, their_read, their_write));
         let (read, write) = tokio::io::split(ours);
         let lines = BufReader::new(read).lines();
         let mut caller = Self { lines, write: Some(write), server, next_id: 0, greeting: Value::Null };

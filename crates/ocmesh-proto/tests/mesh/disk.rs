@@ -35,6 +35,7 @@ pub(crate) fn blank() -> SendRequest {
         origin: Origin::Owner,
         secrets: Vec::new(),
         allow_secret: false,
+        urgent: false,
         dry_run: false,
     }
 }
@@ -110,7 +111,8 @@ impl Disk {
         let mut worth: Vec<&MessageRecord> = self.messages.values().collect();
         worth.retain(|m| m.direction == Direction::In && m.read_at.is_none() && !m.held && trust(&m.peer).is_accepted());
         let newest = worth.iter().max_by_key(|m| m.stored_at).map(|m| m.id);
-        UnreadFacts { unread: u32::try_from(worth.len()).unwrap(), urgent: 0, newest }
+        let urgent = worth.iter().filter(|m| m.urgent && trust(&m.peer) == Trust::Trusted).count();
+        UnreadFacts { unread: u32::try_from(worth.len()).unwrap(), urgent: u32::try_from(urgent).unwrap(), newest }
     }
 
     pub(crate) fn turns(&self) -> Vec<Turn> {

@@ -169,6 +169,7 @@ fn hand(world: &mut World, author: PubKey, body: Body, facts: Option<Box<InviteF
         subject: None,
         chain: None,
         place: None,
+        urgent: false,
         body,
     });
     let facts = ocmesh_proto::Facts { invite: facts, ..ocmesh_proto::Facts::default() };

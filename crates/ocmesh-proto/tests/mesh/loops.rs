@@ -413,6 +413,7 @@ fn no_frame_is_answered_with_a_message_and_no_receipt_with_anything() {
             subject: None,
             chain: Some(Chain { id, hops: 3 }),
             place: None,
+            urgent: false,
             body,
         });
         talk.world.watched = Some(Vec::new());
@@ -461,7 +462,8 @@ fn hear(world: &mut World, node: usize, author: PubKey, text: &str, chain: Optio
     let (id, me, now) = (world.fresh_id(), world.nodes[node].me, world.now);
     let (form, body) = (Form::Nip04, Body::Text(text.to_owned()));
     let (reply_to, subject, place) = (None, None, None);
-    let envelope = Envelope { id, event_id: id, author, recipient: me, form, written_at: now, reply_to, subject, chain, place, body };
+    let envelope =
+        Envelope { id, event_id: id, author, recipient: me, form, written_at: now, reply_to, subject, chain, place, urgent: false, body };
     world.input(node, Input::EventOpened { relay: url(A), opened: Opened::Direct(envelope), facts: Facts::default() });
     id
 }

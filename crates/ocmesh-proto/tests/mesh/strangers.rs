@@ -38,6 +38,7 @@ fn a_receipt_from_somebody_else_moves_nothing() {
         subject: None,
         chain: None,
         place: None,
+        urgent: false,
         body: Body::Read(id),
     });
     let facts = ocmesh_proto::Facts {
@@ -69,6 +70,7 @@ fn from(world: &mut World, author: [u8; 32], body: Body) -> (MessageId, Opened) 
         subject: None,
         chain: None,
         place: None,
+        urgent: false,
         body,
     };
     (id, Opened::Direct(envelope))

@@ -1,13 +1,15 @@
 //! Waking the agent: one wake for many messages, none for strangers, and none that gets lost.
 
 use ocmesh_proto::{
-    At, Command, InboxPolicy, Input, QuietHours, Refusal, Trust, Wake, WakeHold, WakeOutcome, WakeState, WakeTarget, WakeTargetId,
+    At, Command, InboxPolicy, Input, QuietHours, Recipient, Refusal, SendRequest, Trust, Wake, WakeClass, WakeHold, WakeOutcome, WakeState,
+    WakeTarget, WakeTargetId,
     limit::{WAKE_RETRY_AFTER_MS_MAX, WAKE_TRIES_MAX},
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 
 use super::{
     A, B,
+    disk::blank,
     world::{World, key},
 };
 
@@ -291,6 +293,34 @@ fn quiet_hours_are_the_owners_and_what_came_in_them_wakes_when_they_end() {
     assert!(tries(&world).is_empty());
     world.input(1, Input::LocalTimeTold { ahead_ms: 0 });
     assert_eq!(tries(&world), [(1, 1)]);
+}
+
+#[test]
+fn an_urgent_message_of_a_trusted_peer_passes_quiet_hours_and_an_outstanding_wake() {
+    let night = QuietHours { from: 22 * 60, until: 7 * 60 };
+    for (trust, passes, woken) in [(Trust::Trusted, true, true), (Trust::Known, true, false), (Trust::Trusted, false, false)] {
+        let wish = WakeTarget { quiet: Some(night), urgent_passes_quiet: passes, ..target("agent") };
+        let mut world = pair_with(vec![wish], trust);
+        world.input(1, Input::LocalTimeTold { ahead_ms: 15 * 3_600_000 });
+        says(&mut world, "good night");
+        assert!(tries(&world).is_empty());
+        urgent(&mut world, "the house is on fire");
+        assert_eq!(tries(&world).len(), usize::from(woken), "{trust:?} {passes}");
+    }
+    let mut world = pair_with(vec![target("agent")], Trust::Trusted);
+    says(&mut world, "hello");
+    urgent(&mut world, "it cannot wait");
+    assert_eq!(tries(&world), [(1, 1), (2, 2)], "it does not wait for the outstanding wake");
+    assert_eq!(world.nodes[1].gateway.tries[1].2.class, WakeClass::Urgent);
+    urgent(&mut world, "nor can this");
+    assert_eq!(tries(&world).len(), 2, "but it waits for an urgent one");
+}
+
+/// Ada says something that cannot wait.
+fn urgent(world: &mut World, text: &str) {
+    let request = SendRequest { to: Recipient::Key(key(2)), content: text.to_owned(), urgent: true, ..blank() };
+    world.command(0, Command::Send(request)).unwrap();
+    world.pass(SECOND);
 }
 
 #[test]

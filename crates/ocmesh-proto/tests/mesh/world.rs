@@ -391,13 +391,12 @@ impl World {
                     subject: None,
                     chain: None,
                     place: None,
+                    urgent: false,
                     body: Body::Canary,
                 };
                 let (created_at, tags) = (now.minus(2 * 86_400_000 - 1_000), vec![('p', me.to_hex())]);
-                self.events.insert(
-                    id,
-                    FakeEvent { id, kind: kind::GIFT_WRAP, author: key(255), created_at, tags, opened: Opened::Direct(envelope) },
-                );
+                let opened = Opened::Direct(envelope);
+                self.events.insert(id, FakeEvent { id, kind: kind::GIFT_WRAP, author: key(255), created_at, tags, opened });
                 let event = SignedEvent { id, kind: kind::GIFT_WRAP, json: Arc::from("{}") };
                 Sealed { message_id: id, event, own_copy: None, rumor: None, chain: None }
             }
@@ -476,6 +475,7 @@ impl World {
             // Kind 4 carries none.
             chain: nip17.then(|| draft.chain.unwrap_or(Chain { id, hops: 0 })),
             place: draft.place,
+            urgent: draft.urgent,
             body,
         });
         // A gift wrap is back-dated up to two days; a kind 4 tells the truth.

@@ -160,7 +160,8 @@ impl Trial {
     fn comes(&mut self, author: PubKey, id: MessageId, event_id: EventId, form: Form, body: Body, relay: usize) {
         let (recipient, written_at) = (self.world.nodes[US].me, self.world.now);
         let (reply_to, subject, chain) = (None, None, None);
-        let envelope = Envelope { id, event_id, author, recipient, form, written_at, reply_to, subject, chain, place: None, body };
+        let envelope =
+            Envelope { id, event_id, author, recipient, form, written_at, reply_to, subject, chain, place: None, urgent: false, body };
         let (relay, facts) = (url(RELAYS[relay]), Facts::default());
         self.world.input(US, Input::EventOpened { relay, opened: Opened::Direct(envelope), facts });
     }

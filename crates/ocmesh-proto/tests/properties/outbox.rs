@@ -151,6 +151,7 @@ impl Trial {
                     origin: Origin::Owner,
                     secrets: Vec::new(),
                     allow_secret: false,
+                    urgent: false,
                     dry_run: false,
                 };
                 _ = self.world.command(ADA, Command::Send(request));
@@ -234,6 +235,7 @@ impl Trial {
             subject,
             chain,
             place: None,
+            urgent: false,
             body,
         }));
     }

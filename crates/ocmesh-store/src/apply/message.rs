@@ -12,8 +12,8 @@ use crate::{
 const ADD: &str = "
     INSERT INTO messages (id, direction, peer, content, kind, form, written_at, stored_at, read_at, thread, reply_to, subject, chain_id,
         chain_hops, state, status, idempotency_key, held, receipt_delivered, receipt_read, line, number,
-        previous)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+        previous, urgent)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
     ON CONFLICT (id) DO NOTHING";
 
 pub(super) fn add(db: &Connection, message: &MessageRecord) -> Result<(), WriteError> {
@@ -41,6 +41,7 @@ pub(super) fn add(db: &Connection, message: &MessageRecord) -> Result<(), WriteE
         message.place.map(|place| line(place.line)),
         message.place.map(|place| number(place.number)),
         message.place.and_then(|place| place.previous).as_ref().map(EventId::as_bytes),
+        message.urgent,
     ])?;
     Ok(())
 }

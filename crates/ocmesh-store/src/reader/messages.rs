@@ -57,7 +57,7 @@ pub type MessageAndHistory = (MessageRow, Vec<(At, HistoryEntry)>);
 
 const COLUMNS: &str = "m.seq, m.id, m.direction, m.peer, m.content, m.kind, m.form, m.written_at, m.stored_at, m.read_at, m.thread, \
     m.reply_to, m.subject, m.chain_id, m.chain_hops, m.state, m.status, m.idempotency_key, m.held, m.receipt_delivered, m.receipt_read, \
-    m.line, m.number, m.previous, coalesce(p.petname, p.name), p.trust, coalesce(g.last - g.first + 1, 0)";
+    m.line, m.number, m.previous, m.urgent, coalesce(p.petname, p.name), p.trust, coalesce(g.last - g.first + 1, 0)";
 
 /// What a page of messages tells beside them: who the peer is, and how many are missing right before.
 const JOINS: &str = "LEFT JOIN peers AS p ON p.pubkey = m.peer
@@ -213,6 +213,7 @@ fn message(row: &Row<'_>) -> Result<MessageRow, ReadError> {
         held: fields.flag("held")?,
         receipts: ReceiptsSent { delivered: fields.flag("receipt")?, read: fields.flag("receipt")? },
         place: place(&mut fields)?,
+        urgent: fields.flag("message class")?,
     };
     let peer_name = fields.maybe_text("peer name")?;
     let peer_trust = fields.maybe_word("trust", Trust::parse)?.unwrap_or(Trust::Unknown);

@@ -71,6 +71,7 @@ fn messages_come_back_whole_and_an_existing_id_is_left_alone() {
         chain: Some(Chain { id: id(79), hops: u32::MAX }),
         idempotency_key: Some(AWKWARD.to_owned()),
         held: true,
+        urgent: true,
         receipts: ReceiptsSent { delivered: true, read: false },
         ..inbound(1, 9, NOW)
     };

@@ -55,6 +55,11 @@ fn only_unread_messages_of_accepted_peers_are_worth_a_wake() {
     assert_eq!(store.worth_a_wake().unwrap(), UnreadFacts { unread: 3, urgent: 0, newest: Some(id(11)) });
     write(&mut store, &[with(3, Trust::Known)]);
     assert_eq!(store.worth_a_wake().unwrap(), UnreadFacts { unread: 4, urgent: 0, newest: Some(id(3)) });
+    // Urgent counts of trusted peers alone.
+    let urgent = |n: u64, peer: u64| add(MessageRecord { urgent: true, ..inbound(n, peer, NOW.plus(200 + n)) });
+    write(&mut store, &[urgent(20, 1), urgent(21, 2), urgent(22, 4)]);
+    assert_eq!(store.worth_a_wake().unwrap(), UnreadFacts { unread: 6, urgent: 1, newest: Some(id(21)) });
+    write(&mut store, &[20, 21].map(|n| Change::SetRead { id: id(n), at: NOW }));
     // The writer sees what it is writing.
     store.begin().unwrap();
     store.apply(&Change::SetRead { id: id(3), at: NOW }, NOW).unwrap();

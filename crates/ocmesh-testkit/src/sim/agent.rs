@@ -146,8 +146,8 @@ impl Agent {
                 });
                 let (to, subject) = (Recipient::Key(to), None);
                 let (origin, secrets) = (Origin::Owner, Vec::new());
-                let (allow_secret, dry_run) = (false, false);
-                Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin, secrets, allow_secret, dry_run })
+                let (allow_secret, dry_run, urgent) = (false, false, false);
+                Command::Send(SendRequest { to, content, reply_to, subject, idempotency, origin, urgent, secrets, allow_secret, dry_run })
             }
             Ask::MarkRead(ids) => Command::MarkRead { messages: self.disk.inbound_facts(&ids) },
             Ask::AddPeer { peer, hints, .. } => Command::AddPeer { peer, hints, petname: None },

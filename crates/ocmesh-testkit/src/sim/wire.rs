@@ -201,6 +201,7 @@ impl Wire {
             subject: draft.subject,
             chain: Some(chain),
             place: draft.place,
+            urgent: draft.urgent,
             body,
         });
         Some(self.enclose(event_id, to, opened, now, None))
@@ -220,6 +221,7 @@ impl Wire {
             subject: None,
             chain: None,
             place: None,
+            urgent: false,
             body: Body::Canary,
         };
         self.enclose(event_id, me, Opened::Direct(envelope), at, Some(expires_at))
@@ -246,10 +248,11 @@ impl Wire {
         let (reply_to, subject, chain, place) = (None, None, Some(Chain { id, hops: 0 }), None);
         if let Body::Text(text) = &body {
             let body = DraftBody::Text(text.clone());
-            let draft = DirectDraft { to, form, body, written_at, reply_to, subject: None, chain, place, own_copy: false };
+            let draft = DirectDraft { to, form, body, written_at, reply_to, subject: None, chain, place, urgent: false, own_copy: false };
             self.rumors.insert(id, Rumor { author, draft, chain: Chain { id, hops: 0 } });
         }
-        let envelope = Envelope { id, event_id, author, recipient: to, form, written_at, reply_to, subject, chain, place, body };
+        let envelope =
+            Envelope { id, event_id, author, recipient: to, form, written_at, reply_to, subject, chain, place, urgent: false, body };
         self.enclose(event_id, to, Opened::Direct(envelope), now, None).id
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn open(keys: &Keys, event: &Event, recipient: PubKey) -> Result<Enve
         subject: subject(&event.tags),
         chain: chain(&event.tags),
         place: None,
+        urgent: false,
         body: legacy::read(bounded(content)?),
     })
 }

@@ -20,6 +20,10 @@ use crate::{
     tag::{self, Tags, tag},
 };
 
+/// How much a message matters to its author: `["class", "urgent"]`. Inside the encryption, so that nobody else can weigh messages by it.
+const CLASS: &str = "class";
+const URGENT: &str = "urgent";
+
 /// Opens a checked gift wrap that is addressed to us.
 ///
 /// "Clients MUST verify if pubkey of the kind:13 is the same pubkey on the kind:14, otherwise any sender can impersonate others by simply
@@ -48,6 +52,7 @@ pub(crate) fn open(keys: &Keys, wrap: &Event) -> Result<Envelope, OpenError> {
         subject: subject(&rumor.tags),
         chain: chain(&rumor.tags),
         place: place(&rumor.tags),
+        urgent: tag::has(&rumor.tags, CLASS, URGENT),
         body: body(rumor)?,
     })
 }
@@ -101,6 +106,9 @@ fn tags(draft: &DirectDraft, is_frame: bool, chain: Option<Chain>) -> Result<Tag
         let previous = place.previous.map(|id| id.to_hex()).unwrap_or_default();
         tag(["seq", &place.number.to_string(), &previous, &place.line.to_string()])
     }));
+    if draft.urgent {
+        tags.push(tag([CLASS, URGENT]));
+    }
     // The same words twice in one second are two messages, and must not share an id.
     tags.push(tag(["salt", &format!("{:016x}", u64::from_le_bytes(random::bytes()?))]));
     Ok(tags)

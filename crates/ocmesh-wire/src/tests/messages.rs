@@ -76,13 +76,14 @@ fn threads_travel_inside_nip17_and_only_the_parent_shows_in_kind_4() {
 }
 
 #[test]
-fn a_place_travels_inside_nip17_and_nowhere_else() {
+fn a_place_and_urgency_travel_inside_nip17_and_nowhere_else() {
     let first = Place { line: LINE, number: 1, previous: None };
     let later = Place { line: LINE, number: NUMBER_MAX, previous: Some(id(4)) };
     for place in [first, later] {
         for form in FORMS {
-            let draft = DirectDraft { place: Some(place), ..draft(bob().public(), form, DraftBody::Text("x".to_owned())) };
+            let draft = DirectDraft { place: Some(place), urgent: true, ..draft(bob().public(), form, DraftBody::Text("x".to_owned())) };
             let sealed = sealed(&alice(), draft);
+            assert_eq!(direct(&bob(), &sealed.event.json).urgent, form == Form::Nip17, "{form:?}");
             assert_eq!(direct(&bob(), &sealed.event.json).place, (form == Form::Nip17).then_some(place), "{form:?}");
             let seen: Vec<String> = raw(&sealed.event.json).tags.into_iter().filter_map(|tag| tag.into_iter().next()).collect();
             assert_eq!(seen, ["p"], "nobody else sees it");

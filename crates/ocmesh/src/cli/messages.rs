@@ -27,6 +27,9 @@ pub(crate) struct SendArgs {
     /// Only say to whom and through which relays it would go, and what in it looks like a secret.
     #[arg(long, conflicts_with = "wait")]
     pub(crate) dry_run: bool,
+    /// It cannot wait: a peer that trusts you is woken in its quiet hours too.
+    #[arg(long)]
+    pub(crate) urgent: bool,
     /// Send it although it looks as if it held a secret.
     #[arg(long)]
     pub(crate) allow_secret: bool,

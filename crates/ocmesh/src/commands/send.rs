@@ -35,6 +35,7 @@ pub(crate) async fn run(ui: &Ui, place: &Place, args: SendArgs) -> Result<(), Cl
         subject: args.subject,
         idempotency_key: args.key,
         origin: Some(origin()),
+        urgent: args.urgent,
         allow_secret: args.allow_secret,
         dry_run: args.dry_run,
     };

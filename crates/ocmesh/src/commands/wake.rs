@@ -84,10 +84,10 @@ mod tests {
         let held = WakeStatus { held: Some("quiet".to_owned()), wake: None, ..WakeStatus::example() };
         assert_eq!(
             render(&[WakeStatus::example(), dead, held], datetime!(2026-11-23 12:58:05 UTC)),
-            "ID     KIND     STATE         WOKE     ACKNOWLEDGED  TRIES  THIS HOUR  WHY\n\
-             agent  command  woken         5 s ago  never         1      3 of 12\n\
-             hook   webhook  dead          never    never         1      3 of 12    it answered 401\n\
-             agent  command  held (quiet)  5 s ago  never                3 of 12\n"
+            "ID     KIND     STATE         WOKE      ACKNOWLEDGED  TRIES  THIS HOUR  WHY\n\
+             agent  command  woken         just now  never         1      3 of 12\n\
+             hook   webhook  dead          never     never         1      3 of 12    it answered 401\n\
+             agent  command  held (quiet)  just now  never                3 of 12\n"
         );
     }
 }

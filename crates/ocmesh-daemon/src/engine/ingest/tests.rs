@@ -62,7 +62,18 @@ fn genuine(number: usize) -> Value {
     let direct = |form| {
         let body = DraftBody::Text(format!("message {number}, caf\u{e9} \u{1f980}, \"quoted\""));
         let (reply_to, subject, chain, place) = (None, Some("a subject".to_owned()), None, None);
-        Draft::Direct(DirectDraft { to: bob(), form, body, written_at: created_at, reply_to, subject, chain, place, own_copy: false })
+        Draft::Direct(DirectDraft {
+            to: bob(),
+            form,
+            body,
+            written_at: created_at,
+            reply_to,
+            subject,
+            chain,
+            place,
+            urgent: false,
+            own_copy: false,
+        })
     };
     let draft = match number % 8 {
         0 => Draft::Presence(presence(PresenceVehicle::Addressable)),
@@ -241,6 +252,7 @@ fn states_of_the_future_are_dropped_and_messages_of_any_time_are_read() {
                 subject: None,
                 chain: None,
                 place: None,
+                urgent: false,
                 own_copy: false,
             };
             let event = ocmesh_wire::seal(&author, "0.3.0", &Draft::Direct(draft), None, NOW).unwrap().event;
