@@ -87,7 +87,7 @@ impl Dispatcher {
     /// A dispatcher for these targets, and where its answers come out: at most one for each target and one that was replaced wait there.
     pub(crate) fn new(targets: &[WakeConfig], tools: Tools, runtime: Handle, stop: StopToken) -> (Self, mpsc::Receiver<Answered>) {
         let (answers, answered) = mpsc::channel(2 * WAKE_TARGETS_MAX);
-        let targets = targets.iter().map(|one| (one.target.id.clone(), one.adapter.clone())).collect();
+        let targets = targets.iter().map(|one| (Arc::clone(&one.target.id), one.adapter.clone())).collect();
         let (in_the_air, turns) = (Mutex::default(), Semaphore::new(AT_ONCE_MAX));
         (Self(Arc::new(Inner { targets, tools, runtime, answers, in_the_air, turns, stop })), answered)
     }
@@ -107,7 +107,7 @@ impl Dispatcher {
     /// Starts a wake; its answer comes, unless the daemon stops before. One of the same target that is still in the air is dropped.
     pub(crate) fn start(&self, target: WakeTargetId, wake: &Wake) {
         let (inner, errand) = (Arc::clone(&self.0), Errand::of(&target, wake));
-        let (id, number) = (target.clone(), wake.number);
+        let (id, number) = (Arc::clone(&target), wake.number);
         let task = self.0.runtime.spawn(async move {
             let outcome = tokio::select! {
                 () = inner.stop.cancelled() => return,
@@ -146,7 +146,7 @@ impl Inner {
             WakeOutcome::Woke => tracing::info!(target_id = target, delivery, tries, unread = errand.unread, "agent woken"),
             WakeOutcome::Failed { why, .. } => tracing::warn!(target_id = target, delivery, tries, why, "agent not woken"),
             WakeOutcome::Refused { why } => {
-                tracing::error!(target_id = target, delivery, why, "waking is refused, its owner must look at it")
+                tracing::error!(target_id = target, delivery, why, "waking is refused, its owner must look at it");
             }
         }
         outcome

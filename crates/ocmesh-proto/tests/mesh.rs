@@ -13,6 +13,8 @@ mod delivery;
 mod disk;
 #[path = "mesh/gaps.rs"]
 mod gaps;
+#[path = "mesh/gateway.rs"]
+mod gateway;
 #[path = "mesh/invites.rs"]
 mod invites;
 #[path = "mesh/loops.rs"]

@@ -6,6 +6,9 @@
 
 #[path = "mesh/disk.rs"]
 mod disk;
+#[path = "mesh/gateway.rs"]
+#[allow(dead_code, reason = "the tests of the mesh use all of it")]
+mod gateway;
 #[path = "properties/inbox.rs"]
 mod inbox;
 #[path = "properties/outbox.rs"]

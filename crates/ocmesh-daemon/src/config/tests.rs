@@ -266,7 +266,7 @@ fn every_kind_of_wake_target_is_read() {
     assert_eq!((iso.target.budget_per_hour, iso.target.urgent_passes_quiet), (60, false));
     assert_eq!(iso.target.quiet, Some(ocmesh_proto::QuietHours { from: 22 * 60, until: 7 * 60 + 30 }));
     assert_eq!(iso.adapter.leads_to(), "https://x.example.com/h/ocmesh");
-    assert!(matches!(&iso.adapter, Adapter::OpenClaw(gateway) if gateway.token_file == PathBuf::from("/etc/t")));
+    assert!(matches!(&iso.adapter, Adapter::OpenClaw(gateway) if gateway.token_file.as_os_str() == "/etc/t"));
     assert!(matches!(&hook.adapter, Adapter::Webhook(hook) if hook.include == Include::Messages));
     assert!(matches!(&run.adapter, Adapter::Command(program) if program.args == ["-a", ""]));
     assert_eq!(codex.adapter.leads_to(), "/usr/bin/codex queue --thread 0199-ab");

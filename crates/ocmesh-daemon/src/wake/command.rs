@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Program, Tools,
     answer::{failed, refused},
-    errand::Errand,
+    errand::{Errand, object},
 };
 
 /// A program that starts an agent should put it into the background; one that waits for a whole turn of a model would hold a place for minutes.
@@ -46,8 +46,8 @@ pub(super) const ENVIRONMENT: &[&str] = &[
 impl Program {
     pub(super) async fn wake(&self, errand: &Errand, tools: &Tools) -> WakeOutcome {
         let mut facts = errand.facts();
-        facts["agent"] = serde_json::Value::String(tools.npub.clone());
-        self.run(&self.args, format!("{facts}\n"), tools, WAIT).await
+        facts.extend(object([("agent", tools.npub.clone().into())]));
+        self.run(&self.args, format!("{}\n", serde_json::Value::Object(facts)), tools, WAIT).await
     }
 
     /// Runs it to its end. `0` is well; anything else is worth another try.

@@ -1,7 +1,7 @@
 //! What an adapter is to say: that there is something to read. Never what it says, nor who wrote it.
 
 use ocmesh_proto::{At, MessageId, Wake, limit::WAKE_COUNT_MAX};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// One wake, as the adapters tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,15 +56,20 @@ impl Errand {
     }
 
     /// The facts, for programs.
-    pub(super) fn facts(&self) -> Value {
-        json!({
-            "delivery": self.delivery,
-            "number": self.number,
-            "class": self.class,
-            "unread": self.unread,
-            "message": self.newest.map(|id| id.to_hex()),
-        })
+    pub(super) fn facts(&self) -> Map<String, Value> {
+        object([
+            ("delivery", json!(self.delivery)),
+            ("number", json!(self.number)),
+            ("class", json!(self.class)),
+            ("unread", json!(self.unread)),
+            ("message", json!(self.newest.map(|id| id.to_hex()))),
+        ])
     }
+}
+
+/// A JSON object of these.
+pub(super) fn object<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     OpenClaw, OpenClawMode, Tools,
     answer::{failed, judge, refused},
-    errand::Errand,
+    errand::{Errand, object},
     secret_file,
 };
 
@@ -51,20 +51,15 @@ impl OpenClaw {
     }
 
     fn body(&self, errand: &Errand) -> Value {
-        let mut body = json!({"text": errand.notice()});
-        match self.mode {
-            OpenClawMode::Main => {
-                body["mode"] = json!("now");
-                if let Some(agent) = &self.agent {
-                    body["agentId"] = json!(agent);
-                }
-            }
-            OpenClawMode::Isolated => {
-                body["id"] = json!(errand.delivery);
-                body["wake"] = errand.facts();
+        let mut body = object([("text", json!(errand.notice()))]);
+        match (self.mode, &self.agent) {
+            (OpenClawMode::Main, None) => body.extend(object([("mode", json!("now"))])),
+            (OpenClawMode::Main, Some(agent)) => body.extend(object([("mode", json!("now")), ("agentId", json!(agent))])),
+            (OpenClawMode::Isolated, _) => {
+                body.extend(object([("id", json!(errand.delivery)), ("wake", Value::Object(errand.facts()))]));
             }
         }
-        body
+        Value::Object(body)
     }
 
     fn explain(&self, why: String, url: &HookUrl) -> WakeOutcome {

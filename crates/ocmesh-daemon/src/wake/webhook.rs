@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::{
     Include, Tools, Webhook,
     answer::{failed, judge, refused},
-    errand::Errand,
+    errand::{Errand, object},
     secret_file,
 };
 use crate::http::moment;
@@ -34,10 +34,10 @@ impl Webhook {
             Err(why) => return refused(&why),
         };
         let mut payload = errand.facts();
-        payload["agent"] = json!(tools.npub);
+        payload.extend(object([("agent", json!(tools.npub))]));
         if self.include == Include::Messages && !errand.is_test() {
             match messages(tools.reader.clone()).await {
-                Ok(messages) => payload["messages"] = messages,
+                Ok(messages) => payload.extend(object([("messages", messages)])),
                 Err(why) => return failed(&why),
             }
         }
@@ -94,10 +94,11 @@ fn enveloped(row: &MessageRow) -> Result<Value, String> {
     let from = row.record.peer.to_hex();
     let author = Author { pubkey: &from, name: row.peer_name.as_deref(), trust: row.peer_trust.as_str() };
     let words = untrusted(author, &row.record.content, BODY_CHARS_MAX, Fence::new(code));
-    let mut value = serde_json::to_value(&words).map_err(|error| error.to_string())?;
-    value["id"] = json!(row.record.id.to_hex());
-    value["received_at"] = json!(moment::write(row.record.stored_at));
-    Ok(value)
+    let mut about = object([("id", json!(row.record.id.to_hex())), ("received_at", json!(moment::write(row.record.stored_at)))]);
+    if let Value::Object(words) = serde_json::to_value(&words).map_err(|error| error.to_string())? {
+        about.extend(words);
+    }
+    Ok(Value::Object(about))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! What is unread is in the store alone. A target is looked at when something may have changed; then the store is asked, and what it says
 //! decides. So a crash at any point loses no wake: the next start looks at every target.
 
+use std::sync::Arc;
+
 use super::{UnreadFacts, Wake, WakeClass, WakeError, WakeHold, WakeOutcome, WakeRecord, WakeStanding, WakeState, WakeTarget, gate};
 use crate::{
     Answer, At, Change, Effect, Mesh, MessageId, Refusal,
@@ -63,7 +65,7 @@ impl Wakes {
         let mut seats = Vec::new();
         for wish in wishes {
             let known = records.iter().position(|record| record.target == wish.id).map(|index| records.swap_remove(index));
-            let mut record = known.unwrap_or_else(|| WakeRecord::new(wish.id.clone()));
+            let mut record = known.unwrap_or_else(|| WakeRecord::new(Arc::clone(&wish.id)));
             if let WakeState::InFlight { wake, since } = record.state {
                 record.state = WakeState::Waiting { wake, tried_at: since, next_at: At(0), asked: false };
             }
@@ -325,7 +327,7 @@ impl Mesh {
             (seat.look_at, seat.hold) = (Some(hold.until()), Some(hold));
             return;
         }
-        let (target, wake) = (seat.wish.id.clone(), seat.begin(class, facts.unread, newest, now));
+        let (target, wake) = (Arc::clone(&seat.wish.id), seat.begin(class, facts.unread, newest, now));
         self.put_wake(index);
         self.out.effects.push(Effect::Wake { target, wake });
     }

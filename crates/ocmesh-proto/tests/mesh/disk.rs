@@ -213,7 +213,7 @@ impl Disk {
             }
             Change::ForgetNumber(id) => self.messages.get_mut(&id).unwrap().place = None,
             Change::PutWake(record) => {
-                self.wakes.insert(record.target.clone(), *record);
+                self.wakes.insert(std::sync::Arc::clone(&record.target), *record);
             }
             Change::DropWake(target) => {
                 self.wakes.remove(&target).unwrap();

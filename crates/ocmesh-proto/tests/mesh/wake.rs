@@ -1,8 +1,8 @@
 //! Waking the agent: one wake for many messages, none for strangers, and none that gets lost.
 
 use ocmesh_proto::{
-    At, Command, InboxPolicy, Input, QuietHours, Recipient, Refusal, SendRequest, Trust, Wake, WakeClass, WakeHold, WakeOutcome, WakeState,
-    WakeTarget, WakeTargetId,
+    Command, InboxPolicy, Input, QuietHours, Recipient, Refusal, SendRequest, Trust, WakeClass, WakeHold, WakeOutcome, WakeState,
+    WakeTarget,
     limit::{WAKE_RETRY_AFTER_MS_MAX, WAKE_TRIES_MAX},
     time::{DAY, HOUR, MINUTE, SECOND},
 };
@@ -12,30 +12,6 @@ use super::{
     disk::blank,
     world::{World, key},
 };
-
-/// What the targets of one agent say, and every try that was made.
-pub(crate) struct Gateway {
-    says: Option<WakeOutcome>,
-    tries: Vec<(At, WakeTargetId, Wake)>,
-}
-
-impl Default for Gateway {
-    fn default() -> Self {
-        Self { says: Some(WakeOutcome::Woke), tries: Vec::new() }
-    }
-}
-
-impl World {
-    pub(crate) fn wake(&mut self, index: usize, target: WakeTargetId, wake: Wake) {
-        let (now, node) = (self.now, &mut self.nodes[index]);
-        let kept = node.disk.wakes.get(&target).map(|record| record.state);
-        assert_eq!(kept, Some(WakeState::InFlight { wake, since: now }), "begun before it was on disk");
-        node.gateway.tries.push((now, target.clone(), wake));
-        if let Some(outcome) = node.gateway.says.clone() {
-            self.push(index, Input::WakeAnswered { target, number: wake.number, outcome });
-        }
-    }
-}
 
 fn target(id: &str) -> WakeTarget {
     WakeTarget { id: id.into(), budget_per_hour: 12, quiet: None, urgent_passes_quiet: true }

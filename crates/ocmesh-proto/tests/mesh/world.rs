@@ -14,8 +14,8 @@ use ocmesh_proto::{
 pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
 use super::{
     disk::{Disk, blank, inbound},
+    gateway::Gateway,
     relay::matches_filter,
-    wake::Gateway,
 };
 
 pub(crate) struct Node {
