@@ -2,16 +2,20 @@
 
 use std::fmt;
 
-use nostr::key::{Keys as NostrKeys, PublicKey, SecretKey};
+use nostr::{
+    key::{Keys as NostrKeys, PublicKey, SecretKey},
+    nips::nip44::v2::ConversationKey,
+};
 use ocmesh_proto::PubKey;
 use zeroize::Zeroizing;
 
-use crate::key_text::npub;
+use crate::{conversations::Conversations, key_text::npub};
 
 /// A secret key and its public key (secp256k1, BIP-340). The secret is wiped from memory on drop, cannot be cloned, and is never shown.
 pub struct Keys {
     // Boxed, so that moving this value leaves no copy of the secret behind. The library wipes it on drop.
     inner: Box<NostrKeys>,
+    conversations: Conversations,
 }
 
 /// A text or bytes that are not a secret key we can use. Never holds the text itself.
@@ -35,7 +39,7 @@ impl Keys {
     /// A new random key from the operating system's randomness.
     #[must_use]
     pub fn generate() -> Self {
-        Self { inner: Box::new(NostrKeys::generate()) }
+        Self::of(NostrKeys::generate())
     }
 
     /// From the 32 bytes of a secret key.
@@ -44,7 +48,7 @@ impl Keys {
     /// [`KeyError::OutOfRange`] for bytes that are no key: treat the place they came from as damaged.
     pub fn from_secret_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
         let secret = SecretKey::from_slice(bytes).map_err(|_| KeyError::OutOfRange)?;
-        Ok(Self { inner: Box::new(NostrKeys::new(secret)) })
+        Ok(Self::from_secret(secret))
     }
 
     /// From `nsec1…` ([NIP-19](https://github.com/nostr-protocol/nips/blob/master/19.md)) or 64 hexadecimal digits.
@@ -65,7 +69,7 @@ impl Keys {
             return Err(KeyError::NotASecretKey);
         }
         let secret = SecretKey::parse(text).map_err(|_| KeyError::NotASecretKey)?;
-        Ok(Self { inner: Box::new(NostrKeys::new(secret)) })
+        Ok(Self::from_secret(secret))
     }
 
     /// The public key: the agent's identity.
@@ -92,7 +96,21 @@ impl Keys {
 
     /// From a key the library opened.
     pub(crate) fn from_secret(secret: SecretKey) -> Self {
-        Self { inner: Box::new(NostrKeys::new(secret)) }
+        Self::of(NostrKeys::new(secret))
+    }
+
+    fn of(keys: NostrKeys) -> Self {
+        Self { inner: Box::new(keys), conversations: Conversations::default() }
+    }
+
+    /// What encrypts between us and a peer (NIP-44), remembered; `None` when its key is not on the curve.
+    pub(crate) fn conversation(&self, peer: &PubKey) -> Option<ConversationKey> {
+        self.conversations.with(peer, || self.conversation_once(peer))
+    }
+
+    /// The same where one side's key is used once: nothing is remembered.
+    pub(crate) fn conversation_once(&self, peer: &PubKey) -> Option<ConversationKey> {
+        ConversationKey::derive(self.secret(), &library_key(peer)).ok()
     }
 }
 

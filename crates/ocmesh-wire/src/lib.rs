@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod backup;
+mod conversations;
 mod direct_message;
 mod event;
 mod filter;

@@ -29,7 +29,7 @@ const URGENT: &str = "urgent";
 /// "Clients MUST verify if pubkey of the kind:13 is the same pubkey on the kind:14, otherwise any sender can impersonate others by simply
 /// changing the pubkey on kind:14."
 pub(crate) fn open(keys: &Keys, wrap: &Event) -> Result<Envelope, OpenError> {
-    let seal = nip44::decrypt(keys, &wrap.pubkey, &wrap.content)?;
+    let seal = nip44::decrypt_once(keys, &wrap.pubkey, &wrap.content)?;
     let seal: Event = event::object(&seal).ok_or(OpenError::BadSeal)?;
     if seal.kind != kind::SEAL || seal.verify().is_err() {
         return Err(OpenError::BadSeal);
@@ -151,7 +151,7 @@ fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At, expires_at: Option<At>) 
         created_at: random::hidden_secs(now.secs())?,
         kind: kind::GIFT_WRAP,
         tags,
-        content: nip44::encrypt(&one_time, to, &seal.sign(keys).json)?,
+        content: nip44::encrypt_once(&one_time, to, &seal.sign(keys).json)?,
     };
     Ok(wrap.sign(&one_time))
 }
