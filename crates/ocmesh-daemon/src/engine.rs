@@ -156,7 +156,8 @@ impl Authenticator for AuthKeys {
     }
 }
 
-/// What the store has handled, for comparing sets with relays.
+/// What the store has handled, for comparing sets with relays: one set is read at a time, so that all relays that come back together cost one
+/// connection's memory, and leave the Local API's alone.
 struct Shelf(Reader);
 
 impl Holdings for Shelf {
@@ -185,7 +186,7 @@ impl Engine {
         let mesh = Mesh::new(keys.public(), policy.clone(), snapshot, seed(now), now);
         let authenticator = Arc::new(AuthKeys { keys: Arc::clone(&keys), clock: clock.clone() });
         let user_agent = format!("ocmesh/{version}");
-        let holdings = Arc::new(Shelf(store.reader()));
+        let holdings = Arc::new(Shelf(store.slow_reader()));
         let (pool, events) = Pool::start(PoolConfig { authenticator, holdings, user_agent, tuning: Tuning::default() });
         let npub = ocmesh_wire::npub(&keys.public());
         let tools =

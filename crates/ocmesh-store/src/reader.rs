@@ -30,7 +30,7 @@ pub use peers::PeerQuery;
 
 /// Connections behind [`crate::Store::reader`]: a page takes less than a millisecond, so three answer thousands of calls a second, and
 /// each holds up to a megabyte of pages.
-const CONNECTIONS: usize = 3;
+pub(crate) const CONNECTIONS: usize = 3;
 /// Most rows of one page (the Local API's promise).
 const LIMIT_MAX: usize = 1_000;
 
@@ -67,9 +67,9 @@ impl Reader {
         Ok(Self { pool: Arc::new(Pool { path: path.to_owned(), key: Arc::new(key.clone()), slots, turn: AtomicUsize::new(0) }) })
     }
 
-    pub(crate) fn lazy(path: PathBuf, key: Arc<StoreKey>) -> Self {
+    pub(crate) fn lazy(path: PathBuf, key: Arc<StoreKey>, connections: usize) -> Self {
         let mut slots = Vec::new();
-        slots.resize_with(CONNECTIONS, Mutex::default);
+        slots.resize_with(connections, Mutex::default);
         Self { pool: Arc::new(Pool { path, key, slots, turn: AtomicUsize::new(0) }) }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use ocmesh_proto::{At, Change, Notice};
 use rusqlite::Connection;
 
-use crate::{OpenError, ReadError, Reader, StoreKey, WriteError, apply, notice, open, sound};
+use crate::{OpenError, ReadError, Reader, StoreKey, WriteError, apply, notice, open, reader::CONNECTIONS, sound};
 
 /// The one that writes. May move between threads; never shared.
 pub struct Store {
@@ -121,7 +121,13 @@ impl Store {
     /// Connections for reading. They open when first used and see what is committed.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::lazy(self.path.clone(), Arc::clone(&self.key))
+        Reader::lazy(self.path.clone(), Arc::clone(&self.key), CONNECTIONS)
+    }
+
+    /// One connection for reading, for whoever reads much and may wait for his turn. It opens when first used.
+    #[must_use]
+    pub fn slow_reader(&self) -> Reader {
+        Reader::lazy(self.path.clone(), Arc::clone(&self.key), 1)
     }
 
     /// Folds the write-ahead log into the database and cuts it to nothing, as far as readers allow; for idle moments.

@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::{filter::Check, frame::Claim};
 
 /// Events remembered to tell a repetition from a new event. Pages overlap in one second only, so this must exceed the
-/// largest page (nostream: 5,000) with room for live events between.
-const SEEN_MAX: usize = 16_384;
+/// largest page (nostream: 5,000) with room for live events between. A table of 2^14 rows holds so many: half a megabyte with their order,
+/// for each relay that is caught up with; a few more would double it.
+const SEEN_MAX: usize = 14_000;
 
 /// Pages that brought something new without reaching further back, before we step over that second.
 const STUCK_MAX: u32 = 8;
@@ -143,15 +144,16 @@ impl Backfill {
     pub(super) fn remember(&mut self, claim: &Claim<'_>) -> bool {
         let Some(half) = claim.id.get(..16).and_then(|start| u64::from_str_radix(start, 16).ok()) else { return true };
         let key = u128::from(half) << 64 | u128::from(self.hasher.hash_one(claim.text));
-        if !self.seen.insert(key) {
+        if self.seen.contains(&key) {
             return false;
         }
-        self.order.push_back(key);
-        if self.order.len() > SEEN_MAX
+        if self.order.len() >= SEEN_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.seen.remove(&oldest);
         }
+        self.seen.insert(key);
+        self.order.push_back(key);
         true
     }
 
