@@ -179,7 +179,9 @@ impl Store {
 
     fn one<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T, ReadError>) -> Result<Option<T>, ReadError> {
         let found = self.connection.prepare_cached(sql)?.query_row(params, |row| Ok(read(row))).optional();
-        sound::answer(&self.connection, found.map_err(ReadError::from).and_then(Option::transpose))
+        let found = found.map_err(ReadError::from).and_then(Option::transpose);
+        // Nobody hears of what was read in a transaction before its commit, which looks once for all of it.
+        if found.is_ok() && !self.connection.is_autocommit() { found } else { sound::answer(&self.connection, found) }
     }
 
     fn many<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T, ReadError>) -> Result<Vec<T>, ReadError> {

@@ -78,6 +78,34 @@ fn a_flipped_bit_is_an_error_and_never_other_data() {
 }
 
 #[test]
+fn what_was_read_damaged_in_a_transaction_is_not_committed() {
+    // Long enough to lie on pages of its own, whose end SQLite has no way to doubt.
+    let rumor = "r".repeat(20_000);
+    let home = Home::new();
+    let mut store = home.open();
+    write(&mut store, &[Change::PutRumor { message: id(1), json: rumor.as_str().into() }]);
+    store.close().unwrap();
+    let bytes = std::fs::read(home.path()).unwrap();
+    let mut refused = 0;
+    for page in 1..bytes.len() / 4_096 {
+        let mut damaged = bytes.clone();
+        damaged[page * 4_096 + 2_000] ^= 1;
+        overwrite(&home, &damaged);
+        let Ok(mut store) = Store::open(&home.path(), &key()) else { continue };
+        store.begin().unwrap();
+        let read = store.rumor(&id(1));
+        let committed = store.commit();
+        if read.as_ref().is_ok_and(|read| read.as_deref() == Some(rumor.as_str())) {
+            continue; // Another page's damage.
+        }
+        assert!(matches!(committed, Err(crate::WriteError::Corrupt(_))), "page {page}: {committed:?}");
+        assert!(matches!(store.rumor(&id(1)), Err(ReadError::Corrupt(_))), "page {page}: outside of a transaction it is told at once");
+        refused += u32::from(read.is_ok());
+    }
+    assert!(refused > 0, "no page gave other data without an error of SQLite's own");
+}
+
+#[test]
 fn a_damaged_page_stops_a_write_and_says_so() {
     let (home, mut bytes) = intact();
     for page in bytes.chunks_exact_mut(4_096).skip(1) {
