@@ -25,15 +25,15 @@ pub(crate) struct Options {
     /// Use this binary instead of building one
     #[arg(long, value_name = "PATH")]
     ocmesh: Option<PathBuf>,
-    /// Run only these cases
+    /// Run only these cases; `agents`, which brings a gigabyte of programs, runs only where it is named
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
 }
 
 impl Options {
-    /// Every case, with a binary that is already built.
-    pub(crate) fn with_binary(ocmesh: PathBuf) -> Self {
-        Self { prove: false, ocmesh: Some(ocmesh), cases: Vec::new() }
+    /// These cases, with a binary that is already built; every case where none is named.
+    pub(crate) fn with_binary(ocmesh: PathBuf, cases: &[&str]) -> Self {
+        Self { prove: false, ocmesh: Some(ocmesh), cases: cases.iter().map(|case| (*case).to_owned()).collect() }
     }
 }
 
@@ -57,6 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let given = json!({
         "ocmesh": ocmesh, "relay": open.url(), "auth_relay": members_only.url(), "grant": members_only.grant_command(),
         "python": programs.join("python"),
+        "agents": programs_of(options, "agents")?,
     });
 
     let mut node = Command::new("node");
@@ -67,22 +68,33 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Installs what the lock files name, unless that is there already; returns where the programs in Python are.
 fn install() -> Result<PathBuf> {
-    let folder = root().join("interop");
-    let modules = folder.join("node_modules");
-    once(&folder.join("package-lock.json"), &modules.join(".installed"), || {
-        let mut npm = Command::new("npm");
-        npm.current_dir(&folder).args(["ci", "--no-fund", "--no-audit"]);
-        succeed(npm)
-    })?;
+    npm_ci(&root().join("interop"))?;
     let venv = target_dir().join("interop").join("venv");
     let programs = venv.join("bin");
-    once(&folder.join("requirements.txt"), &venv.join(".installed"), || {
+    once(&root().join("interop").join("requirements.txt"), &venv.join(".installed"), || {
         succeed(command("python3", &["-m", "venv", venv.to_str().context("the target directory's path is not UTF-8")?]))?;
         let mut pip = Command::new(programs.join("pip"));
         pip.current_dir(root()).args(["install", "--quiet", "--disable-pip-version-check", "-r", "interop/requirements.txt"]);
         succeed(pip)
     })?;
     Ok(programs)
+}
+
+/// The programs of a case that brings its own, where that case is wanted.
+fn programs_of(options: &Options, case: &str) -> Result<Option<PathBuf>> {
+    if options.cases.iter().any(|wanted| wanted == case) { npm_ci(&root().join("interop").join(case)).map(Some) } else { Ok(None) }
+}
+
+/// Installs what a folder's lock file names; returns where that is. No package's own script is run.
+fn npm_ci(folder: &Path) -> Result<PathBuf> {
+    let modules = folder.join("node_modules");
+    once(&folder.join("package-lock.json"), &modules.join(".installed"), || {
+        let mut npm = Command::new("npm");
+        // Some want a newer Node than this one; the programs they bring do not.
+        npm.current_dir(folder).args(["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+        succeed(npm)
+    })?;
+    Ok(modules)
 }
 
 /// Does the work of a lock file unless it was done for just this one; the mark is a copy of it.

@@ -15,6 +15,15 @@ pub(crate) struct ConnectArgs {
     /// Only print what would be changed.
     #[arg(long, requires = "agent")]
     pub(crate) dry_run: bool,
+    /// OpenClaw: only the tools; messages do not wake it.
+    #[arg(long, requires = "agent", conflicts_with = "isolated")]
+    pub(crate) no_wake: bool,
+    /// OpenClaw: answer the mesh with an agent of its own that has the mesh's tools and no others.
+    #[arg(long, requires = "agent")]
+    pub(crate) isolated: bool,
+    /// OpenClaw: a file with its hook token, where it has one already.
+    #[arg(long, value_name = "FILE", requires = "agent", conflicts_with = "no_wake")]
+    pub(crate) hook_token_file: Option<std::path::PathBuf>,
     /// Take the connection back.
     #[arg(long, requires = "agent")]
     pub(crate) undo: bool,

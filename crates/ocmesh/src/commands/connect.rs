@@ -3,6 +3,7 @@
 mod ask;
 mod entry;
 mod json_file;
+mod openclaw;
 mod program;
 mod trip;
 
@@ -22,9 +23,16 @@ use crate::{
 
 pub(crate) async fn run(ui: &Ui, place: &Place, args: ConnectArgs) -> Result<(), CliError> {
     let entry = Entry::ours(place)?;
-    let Some(agent) = args.agent else { return list(ui, &entry).await };
+    let Some(agent) = args.agent else { return list(ui, place, &entry).await };
+    let for_openclaw = args.no_wake || args.isolated || args.hook_token_file.is_some();
+    if for_openclaw && agent != AgentProgram::Openclaw {
+        return Err(CliError::usage("--no-wake, --isolated and --hook-token-file are for openclaw alone"));
+    }
     let program = Program::of(agent, &entry)?;
     let Some(found) = program.find() else { return Err(missing(&program)) };
+    if matches!(program.way, Way::Patch { .. }) {
+        return openclaw::run(ui, place, &entry, &found, &args).await;
+    }
     let before = program.connection(&found).await?;
     let work = Work { ui, entry: &entry, program: &program, found: &found, before, dry_run: args.dry_run };
     if args.undo { work.undo().await } else { work.connect().await }
@@ -65,6 +73,8 @@ impl Work<'_> {
         match &self.program.way {
             Way::Command { add, .. } => ask::run(&self.found.path, add).await?,
             Way::File(file) => file.connect()?,
+            // OpenClaw goes its own way, see `run`.
+            Way::Patch { .. } => {}
         }
         self.must_be(&Connection::Ours).await?;
         self.connected(true, &format!("{title} is connected")).await
@@ -94,6 +104,7 @@ impl Work<'_> {
         match &self.program.way {
             Way::Command { remove, .. } => ask::run(&self.found.path, remove).await?,
             Way::File(file) => file.undo()?,
+            Way::Patch { .. } => {}
         }
         self.must_be(&Connection::None).await?;
         self.told(false, true, &format!("{title} is no longer connected; running sessions keep the tools until they end."), None)
@@ -132,6 +143,7 @@ fn step(program: &Program, way: &Way, undo: bool) -> (String, Value) {
             let argv: Vec<String> = std::iter::once(program.binary()).chain(if undo { remove } else { add }.iter().cloned()).collect();
             (format!("run {}", safe(&shell_words(&argv))), json!({"run": argv}))
         }
+        Way::Patch { .. } => (String::new(), Value::Null),
         Way::File(file) => {
             let (path, key) = (safe(&file.path().display().to_string()), format!("{}.ocmesh", file.section()));
             if undo {
@@ -145,7 +157,7 @@ fn step(program: &Program, way: &Way, undo: bool) -> (String, Value) {
 }
 
 /// Every program we know, whether it is here, and whether it is connected.
-async fn list(ui: &Ui, entry: &Entry) -> Result<(), CliError> {
+async fn list(ui: &Ui, place: &Place, entry: &Entry) -> Result<(), CliError> {
     let mut asked = tokio::task::JoinSet::new();
     ui.progress("asking the agent programs");
     for (index, agent) in [
@@ -182,9 +194,16 @@ async fn list(ui: &Ui, entry: &Entry) -> Result<(), CliError> {
             Some(Ok(Connection::Other(_))) => ("has another entry named ocmesh".to_owned(), Some(false)),
             Some(Err(_)) => (format!("cannot be told: ocmesh connect {} --dry-run says why", program.name), None),
         };
-        let place = found.as_ref().map(|found| found.path.display().to_string());
-        values.push(json!({"agent": program.name, "found": found.is_some(), "path": place, "connected": connected}));
-        rows.push(vec![program.title.to_owned(), place.map_or_else(|| "not found".to_owned(), |place| safe(&place)), word]);
+        let path = found.as_ref().map(|found| found.path.display().to_string());
+        let mut value = json!({"agent": program.name, "found": found.is_some(), "path": path, "connected": connected});
+        let mut word = word;
+        if program.name == "openclaw" {
+            let wakes = openclaw::wakes(place);
+            value["wake"] = json!(wakes);
+            word.push_str(if wakes { ", and is woken" } else { "" });
+        }
+        values.push(value);
+        rows.push(vec![program.title.to_owned(), path.map_or_else(|| "not found".to_owned(), |path| safe(&path)), word]);
     }
     if ui.json { ui.json(&values) } else { ui.print(&ui::table(&["AGENT", "WHERE", ""], &rows)) }
 }

@@ -56,19 +56,6 @@ fn gemini(user: &User) {
     );
 }
 
-/// OpenClaw: its entry as JSON.
-fn openclaw(user: &User) {
-    agent(
-        user,
-        "openclaw",
-        r#"case "$1 $2" in
-        "mcp show") [ -f "$state" ] || { echo '{"ok":false}'; exit 1; }; cat "$state" ;;
-        "mcp add") printf '{"command":"%s","args":["mcp"]}' "$5" > "$state" ;;
-        "mcp unset") rm "$state" ;;
-        esac"#,
-    );
-}
-
 fn calls(user: &User, name: &str) -> Vec<String> {
     let text = fs::read_to_string(user.home().join(format!("calls-{name}"))).unwrap_or_default();
     text.lines().map(|line| line.trim_end_matches('|').to_owned()).collect()
@@ -91,7 +78,6 @@ fn each_program_is_told_by_its_own_command_and_told_again_to_forget() {
         ),
         ("codex", codex, "mcp|get|ocmesh|--json", format!("mcp|add|ocmesh|--|{exe}|mcp"), "mcp|remove|ocmesh"),
         ("gemini", gemini, "mcp|list", format!("mcp|add|--scope|user|ocmesh|{exe}|mcp"), "mcp|remove|--scope|user|ocmesh"),
-        ("openclaw", openclaw, "mcp|show|ocmesh|--json", format!("mcp|add|ocmesh|--command|{exe}|--arg=mcp"), "mcp|unset|ocmesh"),
     ] {
         let user = User::new();
         make(&user);
@@ -267,34 +253,4 @@ async fn the_round_trip_reaches_the_mesh_through_what_was_registered() {
     let done = user.run(&["connect", "claude", "--home", home, "--json"]).expect(0).json();
     assert_eq!(done, json!({"agent": "claude", "connected": true, "changed": true, "mesh": "answers"}));
     assert!(user.run(&["connect", "claude", "--home", home]).expect(0).stdout.contains("the mesh answers"));
-}
-
-#[test]
-#[ignore = "takes a minute and 900 MB of programs: npm install @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 @google/gemini-cli@0.61.0, then \
-            OCMESH_REAL_AGENTS=$PWD/node_modules/.bin cargo test -p ocmesh --test it real_agent -- --ignored"]
-fn real_agent_programs_are_connected_and_given_back() {
-    let programs = std::env::var("OCMESH_REAL_AGENTS").expect("OCMESH_REAL_AGENTS names the directory with claude, codex and gemini");
-    let node = String::from_utf8(std::process::Command::new("sh").args(["-c", "dirname \"$(command -v node)\""]).output().unwrap().stdout)
-        .unwrap();
-    let user = User::new();
-    let run = |arguments: &[&str]| {
-        let mut command = user.ocmesh(arguments);
-        // No program of a test calls home or replaces itself.
-        command
-            .env("PATH", format!("{programs}:{}:/usr/bin:/bin", node.trim()))
-            .env("DISABLE_AUTOUPDATER", "1")
-            .env("DISABLE_TELEMETRY", "1");
-        crate::support::Ended::of(&mut command)
-    };
-    for name in ["claude", "codex", "gemini"] {
-        let dry = run(&["connect", name, "--dry-run", "--json"]).expect(0).json();
-        assert_eq!(dry["steps"][0]["run"][0], name);
-        assert_eq!(run(&["connect", name, "--json"]).expect(0).json()["changed"], true, "{name}");
-        assert_eq!(run(&["connect", name, "--json"]).expect(0).json()["changed"], false, "{name}: once is enough");
-        let list = run(&["connect", "--json"]).expect(0).json();
-        let listed = list.as_array().unwrap().iter().find(|agent| agent["agent"] == name).unwrap();
-        assert_eq!(listed["connected"], true, "{listed}");
-        assert_eq!(run(&["connect", name, "--undo", "--json"]).expect(0).json()["changed"], true, "{name}");
-        assert_eq!(run(&["connect", name, "--undo", "--json"]).expect(0).json()["changed"], false, "{name}: nothing is left");
-    }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod connect;
+mod connect_openclaw;
 mod copied;
 mod examples;
 mod identity;

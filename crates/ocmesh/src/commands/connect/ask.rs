@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use tokio::{process::Command, time::timeout};
+use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 
 use super::super::service::shell_words;
 use crate::{
@@ -34,22 +34,44 @@ pub(super) async fn run(program: &Path, arguments: &[String]) -> Result<(), CliE
     }
     let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let argv: Vec<String> = std::iter::once(name).chain(arguments.iter().cloned()).collect();
-    Err(CliError::could_not("agent_refused", format!("this failed: {}", safe(&shell_words(&argv))))
-        .why(shown(&said.text))
-        .hint("run it yourself to see all it says"))
+    Err(said.refused(&shell_words(&argv)))
+}
+
+impl Said {
+    /// The failure of a command.
+    pub(super) fn refused(&self, command: &str) -> CliError {
+        CliError::could_not("agent_refused", format!("this failed: {}", safe(command)))
+            .why(shown(&self.text))
+            .hint("run it yourself to see all it says")
+    }
 }
 
 /// Runs a program and takes what it says.
 pub(super) async fn ask(program: &Path, arguments: &[String]) -> Result<Said, CliError> {
+    ask_with(program, arguments, None).await
+}
+
+/// Runs a program, gives it something to read where there is something, and takes what it says.
+pub(super) async fn ask_with(program: &Path, arguments: &[String], input: Option<&[u8]>) -> Result<Said, CliError> {
     let mut command = Command::new(program);
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+    command.args(arguments).env("NO_COLOR", "1").stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let name = safe(&program.display().to_string());
-    let output = timeout(LIMIT, command.output())
+    let output = timeout(LIMIT, talk(command, input))
         .await
         .map_err(|_| CliError::could_not("agent_silent", format!("{name} did not end within {} s", LIMIT.as_secs())))?
         .map_err(|error| CliError::could_not("agent_not_run", format!("could not run {name}")).why(error))?;
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| without_colours(&String::from_utf8_lossy(&bytes)));
     Ok(Said { success: output.status.success(), text: format!("{stdout}\n{stderr}"), stdout })
+}
+
+async fn talk(mut command: Command, input: Option<&[u8]>) -> std::io::Result<std::process::Output> {
+    let mut child = command.spawn()?;
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        // A program that ends without reading says why by itself.
+        let _ = stdin.write_all(input).await;
+    }
+    child.wait_with_output().await
 }
 
 /// Takes out the escape sequences that only colour (`ESC [ … letter`).

@@ -32,6 +32,8 @@ pub(super) struct Program {
 pub(super) enum Way {
     /// By its own command; arguments only.
     Command { add: Vec<String>, remove: Vec<String>, show: Vec<String>, read: fn(&Said) -> Option<Shown> },
+    /// By patches of its settings (see `openclaw.rs`).
+    Patch { show: Vec<String>, read: fn(&Said) -> Option<Shown> },
     /// By its file; it has no command for it.
     File(JsonFile),
 }
@@ -61,14 +63,7 @@ impl Program {
         let with = |start: &[&str], end: Vec<String>| words(start).into_iter().chain(end).collect::<Vec<_>>();
         let (name, title, binaries, way): (_, _, &[&str], _) = match agent {
             AgentProgram::Openclaw => {
-                let args = entry.args.iter().map(|arg| format!("--arg={arg}"));
-                let add = with(&["mcp", "add", NAME, "--command", &entry.command], args.collect());
-                let way = Way::Command {
-                    add,
-                    remove: words(&["mcp", "unset", NAME]),
-                    show: words(&["mcp", "show", NAME, "--json"]),
-                    read: read_json,
-                };
+                let way = Way::Patch { show: words(&["mcp", "show", NAME, "--json"]), read: read_json };
                 ("openclaw", "OpenClaw", &["openclaw"], way)
             }
             AgentProgram::Claude => {
@@ -119,7 +114,7 @@ impl Program {
     /// The command that shows a person what the program holds.
     pub(super) fn look(&self) -> Vec<String> {
         match &self.way {
-            Way::Command { show, .. } => std::iter::once(self.binary()).chain(show.iter().cloned()).collect(),
+            Way::Command { show, .. } | Way::Patch { show, .. } => std::iter::once(self.binary()).chain(show.iter().cloned()).collect(),
             Way::File(file) => vec!["cat".to_owned(), file.path().display().to_string()],
         }
     }
@@ -133,7 +128,7 @@ impl Program {
             .find(|file| is_program(file));
         let by_directory = || match &self.way {
             Way::File(file) => file.path().parent().filter(|directory| directory.is_dir()).map(Path::to_owned),
-            Way::Command { .. } => None,
+            Way::Command { .. } | Way::Patch { .. } => None,
         };
         on_path.or_else(by_directory).map(|path| Found { path })
     }
@@ -141,7 +136,7 @@ impl Program {
     /// What the program holds under our name now.
     pub(super) async fn connection(&self, found: &Found) -> Result<Connection, CliError> {
         let shown = match &self.way {
-            Way::Command { show, read, .. } => read(&ask(&found.path, show).await?),
+            Way::Command { show, read, .. } | Way::Patch { show, read } => read(&ask(&found.path, show).await?),
             Way::File(file) => match file.current()? {
                 None => None,
                 Some(value) if value == *file.value() => return Ok(Connection::Ours),
@@ -150,7 +145,7 @@ impl Program {
         };
         Ok(match shown {
             None => Connection::None,
-            Some(Shown::Entry(entry)) if entry == self.entry && matches!(self.way, Way::Command { .. }) => Connection::Ours,
+            Some(Shown::Entry(entry)) if entry == self.entry && !matches!(self.way, Way::File(_)) => Connection::Ours,
             Some(Shown::Line(line)) if line == self.entry.words().join(" ") => Connection::Ours,
             // Arguments of somebody else's entry may hold a token: only the program is told.
             Some(Shown::Entry(entry)) => Connection::Other(entry.command),
