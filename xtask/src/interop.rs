@@ -98,7 +98,7 @@ fn npm_ci(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Does the work of a lock file unless it was done for just this one; the mark is a copy of it.
-fn once(lock: &Path, mark: &Path, work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn once(lock: &Path, mark: &Path, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let wanted = fs::read(lock).with_context(|| format!("there is no {}", lock.display()))?;
     if fs::read(mark).is_ok_and(|found| found == wanted) {
         return Ok(());

@@ -1,5 +1,6 @@
 //! Repository tasks: `cargo xtask <task>`. One file per task; this one only reads the command line.
 
+mod bench;
 mod ci;
 mod deps;
 mod docs;
@@ -45,6 +46,8 @@ enum Task {
     Sim(example::Options),
     /// Two real daemons, misbehaving relays and steady talk for a long time
     Soak(example::Options),
+    /// The laboratory: every workload on the release binary and on references, into docs/performance.md
+    Bench(bench::Options),
     /// `kill -9` at random instants under load, and races for one home
     Kills(example::Options),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Release(options) => release::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Sim(options) => example::run("sim", &options),
+        Task::Bench(options) => bench::run(&options),
         Task::Kills(options) => example::run_with_daemons("kills", &options),
         Task::Soak(options) => example::run_with_daemons("soak", &options),
     };

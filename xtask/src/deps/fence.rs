@@ -118,6 +118,13 @@ const FENCES: &[Fence] = &[
         why: "the fuzz targets must build in a minute: no SQLCipher, no OpenSSL",
     },
     Fence {
+        of: "ocmesh-bench",
+        may: &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store"],
+        never_names: &["rusqlite", "nostr"],
+        never_links: &["ocmesh-daemon", "axum"],
+        why: "the laboratory measures from outside: it makes events and stores with our crates, and talks to daemons over sockets",
+    },
+    Fence {
         of: "xtask",
         may: &["ocmesh-testkit"],
         never_names: &["nostr", "rusqlite", "axum", "hyper"],

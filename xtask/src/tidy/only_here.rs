@@ -120,6 +120,7 @@ const CLOCK_PLACES: Places = &[
     ("crates/ocmesh/src/commands.rs", "how long ago something was, on a terminal"),
     ("crates/ocmesh-localrelay/", "a program of its own, with a clock of its own"),
     ("crates/ocmesh-testkit/", "fixtures are dated now"),
+    ("bench/src/forge.rs", "events of the laboratory are dated now"),
 ];
 
 /// The wall clock is read in one place and handed to everyone else as an argument.

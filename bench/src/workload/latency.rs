@@ -1,0 +1,165 @@
+//! A message from `POST /send` of one agent to the server-sent event of another, over a local relay, everything on disk: one at a time, and
+//! at a hundred a second.
+
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+
+use crate::{
+    contestant::{Places, Running, Who},
+    http::{Events, Http},
+    lab::Lab,
+};
+
+/// For one message to arrive when nothing else is under way.
+const ONE_MAX: Duration = Duration::from_secs(30);
+/// For all of the paced ones, from the last send on: a contestant that is slower than the pace gets time to catch up.
+const ALL_MAX: Duration = Duration::from_secs(60);
+/// Between two messages of an idle agent.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A hundred a second.
+const PACE: Duration = Duration::from_millis(10);
+/// Messages before the first that counts: connections, caches and compilers are warm then.
+const WARM: u32 = 20;
+/// For two agents to know each other's relays.
+const MEETING_MAX: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(lab: &mut Lab) -> Result<()> {
+    for _ in 0..lab.rounds {
+        for who in lab.who.clone() {
+            one_pair(lab, who).await.with_context(|| format!("latency of {}", who.name()))?;
+        }
+    }
+    Ok(())
+}
+
+async fn one_pair(lab: &mut Lab, who: Who) -> Result<()> {
+    let relay = Relay::start(&lab.places).await?;
+    let home = |side: &str| lab.places.fresh_home(&format!("latency-{}-{side}", who.name()));
+    let (from, _) = lab.places.start(who, &home("a")?, &[&relay.url]).await?;
+    let (to, _) = lab.places.start(who, &home("b")?, &[&relay.url]).await?;
+    let reader = to.pubkey().await?;
+    from.befriend(&reader).await?;
+    to.befriend(&from.pubkey().await?).await?;
+    wait_for_relays(&from, &reader).await?;
+    let mut events = to.http().await?.events().await?;
+    let mut http = from.http().await?;
+    for n in 0..WARM {
+        one(&mut http, &mut events, &reader, &format!("warm {n}")).await?;
+    }
+    for n in 0..lab.sizes.idle_messages {
+        // paces: an idle agent sends now and then
+        sleep(PAUSE).await;
+        let took = one(&mut http, &mut events, &reader, &format!("idle {n}")).await?;
+        let figure = lab.figures.of("latency", "message to the peer's agent, idle", "ms");
+        figure.goal(3.0).add(who, took.as_secs_f64() * 1e3);
+    }
+    let count = lab.sizes.paced_messages;
+    let took = paced(&from, events, &reader, count).await?;
+    let figure = lab.figures.of("latency", "message to the peer's agent, 100/s", "ms");
+    took.iter().for_each(|took| {
+        figure.add(who, took.as_secs_f64() * 1e3);
+    });
+    if took.len() < count as usize {
+        let late = format!("{} of {count} did not arrive within {} s and are left out", count as usize - took.len(), ALL_MAX.as_secs());
+        figure.remark(who, late);
+    }
+    Ok(())
+}
+
+/// One message; comes back with the time it took to be told at the other end.
+async fn one(http: &mut Http, events: &mut Events, to: &str, content: &str) -> Result<Duration> {
+    let began = Instant::now();
+    http.write(Method::POST, "/send", &json!({"to": to, "content": content, "origin": "owner"})).await?;
+    let told = async {
+        loop {
+            if content_of(&events.next("message").await?).as_deref() == Some(content) {
+                return anyhow::Ok(began.elapsed());
+            }
+        }
+    };
+    timeout(ONE_MAX, told).await.with_context(|| format!("{content:?} did not arrive"))?
+}
+
+/// Messages at a steady pace, whether or not earlier ones have arrived.
+async fn paced(from: &Running, mut events: Events, to: &str, count: u32) -> Result<Vec<Duration>> {
+    let mut http = from.http().await?;
+    let to = to.to_owned();
+    let sending: JoinHandle<Result<BTreeMap<String, Instant>>> = tokio::spawn(async move {
+        let mut beat = interval(PACE);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut sent = BTreeMap::new();
+        for n in 0..count {
+            // The moment it was due, so that a slow answer to one does not hide the wait of the next.
+            let due = beat.tick().await;
+            let content = format!("paced {n}");
+            http.write(Method::POST, "/send", &json!({"to": to, "content": content, "origin": "owner"})).await?;
+            sent.insert(content, due);
+        }
+        anyhow::Ok(sent)
+    });
+    let mut arrived = BTreeMap::new();
+    let all = async {
+        while arrived.len() < count as usize {
+            let content = content_of(&events.next("message").await?).unwrap_or_default();
+            if content.starts_with("paced ") {
+                arrived.entry(content).or_insert_with(Instant::now);
+            }
+        }
+        anyhow::Ok(())
+    };
+    // Who cannot keep the pace is measured by what arrived.
+    if let Ok(ended) = timeout(ALL_MAX, all).await {
+        ended?;
+    }
+    let sent = if sending.is_finished() { sending.await?? } else { bail!("{count} messages were not even taken within {ALL_MAX:?}") };
+    Ok(arrived.iter().filter_map(|(content, at)| Some(at.duration_since(*sent.get(content)?))).collect())
+}
+
+fn content_of(message: &Value) -> Option<String> {
+    Some(message.get("content")?.as_str()?.to_owned())
+}
+
+async fn wait_for_relays(from: &Running, peer: &str) -> Result<()> {
+    let mut http = from.http().await?;
+    let known = async {
+        loop {
+            let answer = http.get_json(&format!("/peers/{peer}")).await?;
+            if answer.get("relays").and_then(Value::as_array).is_some_and(|relays| !relays.is_empty()) {
+                return anyhow::Ok(());
+            }
+            // paces: asking more often would load the contestant
+            sleep(PAUSE).await;
+        }
+    };
+    timeout(MEETING_MAX, known).await.context("the agents did not find each other")?
+}
+
+/// `ocmesh relay`: the same for every contestant. Dropping it kills it.
+struct Relay {
+    url: String,
+    _child: Child,
+}
+
+impl Relay {
+    async fn start(places: &Places) -> Result<Self> {
+        let mut command = Command::new(&places.binary);
+        command.args(["relay", "--port", "0", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.kill_on_drop(true).spawn()?;
+        let stdout = child.stdout.take().context("the relay has no output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).await?;
+        let told: Value = serde_json::from_str(&line).with_context(|| format!("the relay said {line:?}"))?;
+        let url = told.get("url").and_then(Value::as_str).context("the relay told no address")?.to_owned();
+        ensure!(url.starts_with("ws://127.0.0.1:"), "the relay is at {url}");
+        Ok(Self { url, _child: child })
+    }
+}

@@ -1,0 +1,34 @@
+//! Resident memory of a daemon with nothing to do: on an empty store, and on the largest one after a page of everything was read.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::sleep;
+
+use crate::{contestant::Who, feeder::Feeder, lab::Lab, process, seed};
+
+/// Until a daemon has nothing left to do after its start.
+const SETTLE: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(lab: &mut Lab) -> Result<()> {
+    let (messages, peers) = lab.sizes.largest();
+    let full = format!("resident, {peers} peers and {messages} messages");
+    for who in lab.who.clone() {
+        for (what, goal, messages, peers) in [("resident, idle", 20.0, 0, 0), (full.as_str(), 48.0, messages, peers)] {
+            let relay = Feeder::start().await?;
+            let home = seed::home(&lab.places, who, messages, peers, &format!("memory-{}", who.name())).await?;
+            let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
+            let mut http = running.http().await?;
+            http.get("/peers").await?;
+            http.get("/messages").await?;
+            // paces: memory of a daemon at rest
+            sleep(SETTLE).await;
+            let figure = lab.figures.of("memory", what, "MB");
+            if who == Who::Ocmesh {
+                figure.goal(goal);
+            }
+            figure.add(who, process::rss_mb(running.pid)?);
+        }
+    }
+    Ok(())
+}

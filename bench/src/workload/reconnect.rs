@@ -1,0 +1,51 @@
+//! Messages that were missed while the relay was away: from the moment it lets connections in again until all are stored.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use ocmesh_proto::Form;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    contestant::Who,
+    feeder::{Feeder, Topic},
+    forge,
+    lab::Lab,
+};
+
+/// Connected and caught up before the relay goes.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How long the relay is away: long enough for the first tries to fail.
+const AWAY: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(lab: &mut Lab) -> Result<()> {
+    for round in 0..lab.rounds {
+        // The references take so long that once is enough.
+        for who in lab.who.clone().into_iter().filter(|who| round == 0 || *who == Who::Ocmesh) {
+            one(lab, who).await.with_context(|| format!("reconnect of {}", who.name()))?;
+        }
+    }
+    Ok(())
+}
+
+async fn one(lab: &mut Lab, who: Who) -> Result<()> {
+    let relay = Feeder::start().await?;
+    let home = lab.places.fresh_home(&format!("reconnect-{}", who.name()))?;
+    let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
+    running.befriend(&forge::keys(forge::WRITERS, 1)?.public().to_hex()).await?;
+    let missed = lab.sizes.missed;
+    let corpus = forge::messages(Form::Nip17, &running.pubkey().await?, 0, missed)?;
+    // paces: connected and caught up
+    sleep(SETTLE).await;
+    relay.close();
+    relay.store(Topic::Wraps, corpus);
+    // paces: the relay is away
+    sleep(AWAY).await;
+    let mut http = running.http().await?;
+    relay.open();
+    let began = Instant::now();
+    super::inbound::until_unread(&running, &mut http, missed).await?;
+    let figure = lab.figures.of("reconnect", &format!("{missed} missed messages stored after the relay is back"), "s");
+    figure.goal(3.0).add(who, began.elapsed().as_secs_f64());
+    Ok(())
+}
