@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::run::{root, say, say_error};
 
 /// Where the skill is, from the root.
-const PLACE: &str = "skill/ocmesh";
+pub(crate) const PLACE: &str = "skill/ocmesh";
 
 /// A folder of text files, as it is published.
 #[derive(Debug, Clone)]
@@ -53,8 +53,13 @@ impl Folder {
         Ok(Self { name, files })
     }
 
+    /// A key of the head of `SKILL.md`.
+    pub(crate) fn field(&self, key: &str) -> Option<String> {
+        format::field(self, key)
+    }
+
     /// The text of a file; empty where there is none.
-    fn text(&self, path: &str) -> &str {
+    pub(crate) fn text(&self, path: &str) -> &str {
         self.files.iter().find(|(found, _)| found == path).map_or("", |(_, text)| text)
     }
 
@@ -103,6 +108,12 @@ const SCAN: [(&str, Rule); 11] = [
     ("trust in certificates", scan::certificates),
     ("more rights", scan::more_rights),
 ];
+
+/// What scanners would say of a folder that is no skill.
+#[cfg(test)]
+pub(crate) fn scan(folder: &Folder) -> Vec<String> {
+    SCAN.iter().flat_map(|(_, rule)| rule(folder)).collect()
+}
 
 /// Checks the skill.
 ///

@@ -167,6 +167,13 @@ pub(crate) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write those of every command.
+    #[command(after_help = "Examples:\n  ocmesh man | man -l -\n  ocmesh man --to ~/.local/share/man/man1")]
+    Man {
+        /// Write the pages of all commands into this directory, which is made where it is missing.
+        #[arg(long, value_name = "DIRECTORY")]
+        to: Option<PathBuf>,
+    },
 }
 
 #[cfg(test)]

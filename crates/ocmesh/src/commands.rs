@@ -13,6 +13,7 @@ mod inbox;
 mod invite;
 mod join;
 mod logs;
+mod man;
 mod mcp;
 mod outbox;
 mod peer;
@@ -102,6 +103,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Connect(args)) => block_on(connect::run(ui, &place, args)),
         Some(Command::Demo) => block_on(demo::run(ui)),
         Some(Command::Completions { shell }) => completions::run(ui, shell),
+        Some(Command::Man { to }) => man::run(ui, to.as_deref()),
     }
 }
 

@@ -184,6 +184,22 @@ fn nothing_to_send_is_a_usage_error_and_a_reader_that_leaves_is_none() {
 }
 
 #[test]
+fn there_is_a_manual_page_for_every_command() {
+    let user = User::new();
+    let pages = user.home().join("share/man1");
+    user.run(&["man", "--to", pages.to_str().unwrap()]).expect(0);
+    let names: Vec<String> = fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    for page in ["ocmesh.1", "ocmesh-send.1", "ocmesh-peer-trust.1", "ocmesh-service-uninstall.1", "ocmesh-man.1"] {
+        assert!(names.contains(&page.to_owned()), "{page}: {names:?}");
+    }
+    let send = fs::read_to_string(pages.join("ocmesh-send.1")).unwrap();
+    assert!(send.contains(".TH ocmesh") && send.contains("reply") && send.contains("Examples"), "{send}");
+    assert_eq!(user.run(&["man"]).expect(0).stdout, fs::read_to_string(pages.join("ocmesh.1")).unwrap());
+    let error = user.run(&["man", "--to", pages.join("ocmesh.1").to_str().unwrap(), "--json"]).expect(1).error_json();
+    assert_eq!(error["code"], "not_written");
+}
+
+#[test]
 fn completions_know_every_command() {
     let user = User::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
