@@ -195,11 +195,10 @@ async fn list(ui: &Ui, place: &Place, entry: &Entry) -> Result<(), CliError> {
             Some(Err(_)) => (format!("cannot be told: ocmesh connect {} --dry-run says why", program.name), None),
         };
         let path = found.as_ref().map(|found| found.path.display().to_string());
-        let mut value = json!({"agent": program.name, "found": found.is_some(), "path": path, "connected": connected});
-        let mut word = word;
+        let (mut value, mut word) = (json!({"agent": program.name, "found": found.is_some(), "path": path, "connected": connected}), word);
         if program.name == "openclaw" {
             let wakes = openclaw::wakes(place);
-            value["wake"] = json!(wakes);
+            value.as_object_mut().map(|value| value.insert("wake".to_owned(), json!(wakes)));
             word.push_str(if wakes { ", and is woken" } else { "" });
         }
         values.push(value);

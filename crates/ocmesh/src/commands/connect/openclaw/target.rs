@@ -89,9 +89,9 @@ impl WakeBlock {
         let after = format!("{head}{}", text.get(end..).unwrap_or_default());
         // A file that held nothing but the block was made for it.
         if after.is_empty() {
-            self.remove()?
+            self.remove()?;
         } else {
-            self.write(&after)?
+            self.write(&after)?;
         }
         Ok(true)
     }
