@@ -53,7 +53,7 @@ pub(crate) type Corpus = Arc<[Arc<str>]>;
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
-    /// Brought to the first whole REQ of a topic on each connection, before its EOSE.
+    /// Brought to every whole REQ of a topic, before its EOSE.
     stored: Mutex<Vec<(Topic, Corpus)>>,
     /// Brought to subscriptions that are open.
     live: broadcast::Sender<(Topic, Corpus)>,
@@ -109,7 +109,7 @@ impl Feeder {
         &self.url
     }
 
-    /// From now on every new connection that asks for the topic gets these first, as what the relay has stored.
+    /// From now on whoever asks for the topic gets these first, as what the relay has stored.
     pub(crate) fn store(&self, topic: Topic, corpus: Corpus) {
         let mut stored = self.shared.stored.lock().unwrap_or_else(PoisonError::into_inner);
         stored.retain(|(of, _)| *of != topic);

@@ -51,9 +51,9 @@ struct Options {
     /// Smaller sizes: some three minutes
     #[arg(long)]
     quick: bool,
-    /// How often each workload is repeated
-    #[arg(long, default_value_t = 3)]
-    rounds: u32,
+    /// How often each workload is repeated; 3, or 1 of a quick run
+    #[arg(long)]
+    rounds: Option<u32>,
     /// Only ocmesh, without the references; leaves the page as it is
     #[arg(long)]
     alone: bool,
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
     let places = Places { binary, node: options.bench.join("node"), work: options.work.clone() };
     let who = if options.alone { vec![Who::Ocmesh] } else { Who::ALL.to_vec() };
     let sizes = if options.quick { Sizes::quick() } else { Sizes::full() };
-    let mut lab = Lab::new(places, who, sizes, options.rounds.max(1));
+    let mut lab = Lab::new(places, who, sizes, options.rounds.unwrap_or(if options.quick { 1 } else { 3 }).max(1));
     lab.run(&options.only).await?;
     lab.report(options.only.is_empty() && !options.alone, &options.page)
 }

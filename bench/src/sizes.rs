@@ -33,7 +33,7 @@ impl Sizes {
             stores: vec![(0, 0), (10_000, 1_000), (1_000_000, 100_000)],
             starts: 7,
             idle_messages: 100,
-            paced_messages: 300,
+            paced_messages: 200,
             sending: Duration::from_secs(4),
             inbound: [10_000, 300, 600],
             presences: [100_000, 3_000, 10_000],

@@ -50,3 +50,8 @@ fn share_of(sizes: &[u64; 3], who: crate::contestant::Who) -> u64 {
         Who::NodeWasm => wasm,
     }
 }
+
+/// Who is measured in a round of a slow workload: ours in every one, the references, which take minutes, in the first.
+fn in_round(lab: &Lab, round: u32) -> Vec<crate::contestant::Who> {
+    lab.who.iter().copied().filter(|who| round == 0 || *who == crate::contestant::Who::Ocmesh).collect()
+}

@@ -32,7 +32,7 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
     stream.set_nodelay(true)?;
     let (read, write) = stream.into_split();
     let mut reader = BufReader::new(read);
-    let mut open = Connection { write, shared, subs: Vec::new(), brought: Vec::new(), people: Vec::new(), loads: VecDeque::new() };
+    let mut open = Connection { write, shared, subs: Vec::new(), people: Vec::new(), loads: VecDeque::new() };
     let head = read_head(&mut reader).await?;
     shared.read.fetch_add(head.len() as u64, Ordering::Relaxed);
     let Some(key) = header(&head, "sec-websocket-key") else {
@@ -98,8 +98,6 @@ struct Connection<'a> {
     shared: &'a Shared,
     /// Open subscriptions with a topic.
     subs: Vec<(String, Topic)>,
-    /// Topics of which the stored events were brought.
-    brought: Vec<Topic>,
     /// Keys that subscribed to gift wraps here.
     people: Vec<String>,
     /// What is being brought.
@@ -147,7 +145,7 @@ impl Connection<'_> {
         match (word(0), word(1)) {
             (Some("REQ"), Some(sub)) => self.request(sub, parts.get(2..).unwrap_or_default()).await,
             (Some("CLOSE"), Some(sub)) => {
-                self.subs.retain(|(open, _)| open != sub);
+                self.end(sub);
                 Ok(())
             }
             (Some("EVENT"), _) => self.event(parts.get(1).context("an EVENT without an event")?, text).await,
@@ -157,19 +155,24 @@ impl Connection<'_> {
 
     async fn request(&mut self, sub: &str, filters: &[Value]) -> Result<()> {
         if let Some(topic) = Topic::of(filters) {
-            self.subs.retain(|(open, _)| open != sub);
+            self.end(sub);
             self.subs.push((sub.to_owned(), topic));
             if topic == Topic::Wraps {
                 self.people.extend(filters.iter().filter_map(|filter| filter.get("#p")?.get(0)?.as_str().map(ToOwned::to_owned)));
             }
-            if let Some(corpus) = self.shared.stored(topic).filter(|_| !self.brought.contains(&topic)) {
-                self.brought.push(topic);
+            if let Some(corpus) = self.shared.stored(topic) {
                 self.shared.began.get_or_init(Instant::now);
                 self.loads.push_back(Load { sub: sub.to_owned(), corpus, next: 0, is_stored: true });
                 return Ok(());
             }
         }
         self.say(&json!(["EOSE", sub]).to_string()).await
+    }
+
+    /// A subscription is over, and what was on its way to it.
+    fn end(&mut self, sub: &str) {
+        self.subs.retain(|(open, _)| open != sub);
+        self.loads.retain(|load| load.sub != sub);
     }
 
     /// Takes an event; a wrap to somebody who subscribed here is brought, as a contestant may test its inbox with one.

@@ -24,8 +24,8 @@ const ALL_MAX: Duration = Duration::from_secs(120);
 
 pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     for (form, topic, name, goal) in [(Form::Nip17, Topic::Wraps, "NIP-17", Some(4_000.0)), (Form::Nip04, Topic::Legacy, "NIP-04", None)] {
-        for _ in 0..lab.rounds {
-            for who in lab.who.clone() {
+        for round in 0..lab.rounds {
+            for who in super::in_round(lab, round) {
                 one(lab, who, form, topic, name, goal).await.with_context(|| format!("{name} into {}", who.name()))?;
             }
         }

@@ -20,8 +20,7 @@ const AWAY: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     for round in 0..lab.rounds {
-        // The references take so long that once is enough.
-        for who in lab.who.clone().into_iter().filter(|who| round == 0 || *who == Who::Ocmesh) {
+        for who in super::in_round(lab, round) {
             one(lab, who).await.with_context(|| format!("reconnect of {}", who.name()))?;
         }
     }
