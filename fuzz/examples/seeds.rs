@@ -75,6 +75,7 @@ fn presence(vehicle: PresenceVehicle, status: PeerStatus) -> Draft {
         next_at: NOW.plus(300_000),
         expires_at: NOW.plus(900_000),
         relays: vec![url("wss://relay.example.com"), url("wss://nos.example.org/inbox?x=1")],
+        work_asked: 16,
         created_at: NOW,
     })
 }
@@ -256,6 +257,7 @@ fn rows() {
         why: RouteReason::DmRelayList,
         hops,
         resend: Some(Resend { count: 1, at: NOW, seen: true, taken_at: NOW, taken_by: 2 }),
+        work: 16,
     };
     put("rows", "parcel", format!("p{}", json!(parcel)));
     put("rows", "parcel-plain", format!("p{}", json!(Parcel { resend: None, class: ParcelClass::Frame, hops: Vec::new(), ..parcel })));

@@ -25,7 +25,7 @@ use self::{
 use crate::{
     AddPeerRequest, AddRelayRequest, ApiError, Done, DryRun, Endpoint, ErrorBody, Identity, IdentityPatch, Invite, InviteRequest,
     JoinRequest, Marked, Message, MessageDetail, MessagesQuery, NewInvite, OutboxEntry, OutboxQuery, Peer, PeerPatch, PeersQuery,
-    ReadRequest, RelayStatus, Route, SendRequest, Sent, StatusReport, WakeStatus, WakeTested, route,
+    ReadRequest, RelayStatus, Request, Route, SendRequest, Sent, StatusReport, WakeStatus, WakeTested, route,
 };
 
 /// Longest wait for an answer: a send waits for the disk, which may be slow on a busy laptop.
@@ -155,6 +155,30 @@ impl Client {
     /// See [`ClientError`].
     pub async fn forget_peer(&self, pubkey: &str) -> Result<Done, ClientError> {
         self.call(&route::PEER_FORGET, &[pubkey], NOTHING).await
+    }
+
+    /// `GET /requests`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn requests(&self) -> Result<Vec<Request>, ClientError> {
+        self.call(&route::REQUESTS, &[], NOTHING).await
+    }
+
+    /// `POST /requests/{pubkey}/accept`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn accept_request(&self, pubkey: &str) -> Result<Peer, ClientError> {
+        self.call(&route::REQUEST_ACCEPT, &[pubkey], NOTHING).await
+    }
+
+    /// `DELETE /requests/{pubkey}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn refuse_request(&self, pubkey: &str) -> Result<Done, ClientError> {
+        self.call(&route::REQUEST_REFUSE, &[pubkey], NOTHING).await
     }
 
     /// `GET /invites`.

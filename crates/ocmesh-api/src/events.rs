@@ -114,7 +114,7 @@ impl Event {
 pub struct PeerEvent {
     /// Which, hex.
     pub pubkey: String,
-    /// What about it: `discovered handshaked online offline trust described forgotten`.
+    /// What about it: `discovered handshaked online offline trust refused described forgotten`.
     pub change: String,
     /// When.
     pub at: String,

@@ -14,6 +14,7 @@ mod messages;
 mod outbox;
 mod peers;
 mod relays;
+mod requests;
 pub mod route;
 mod send;
 mod status;
@@ -31,6 +32,7 @@ pub use messages::{HistoryLine, Marked, Message, MessageDetail, MessagesQuery, R
 pub use outbox::{Hop, OutboxEntry, OutboxQuery};
 pub use peers::{AddPeerRequest, LooksLike, NameWarning, Peer, PeerPatch, PeersQuery};
 pub use relays::{AddRelayRequest, RelayStatus};
+pub use requests::Request;
 pub use route::{Method, ROUTES, Route, Scope};
 pub use send::{DryRun, Origin, SecretSeen, SendAnswer, SendRequest, Sent};
 pub use status::{Done, Health, LoopStatus, OutboxCounts, StatusReport};

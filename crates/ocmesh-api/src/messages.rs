@@ -94,7 +94,7 @@ pub struct MessageDetail {
 pub struct HistoryLine {
     /// When.
     pub at: String,
-    /// `queued rerouted resent sent accepted refused rewrapped delivered read failed retried asked_again`.
+    /// `queued rerouted resent sent accepted refused rewrapped worked delivered read failed retried asked_again`.
     pub what: String,
     /// Which relay (`sent accepted refused`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub struct HistoryLine {
     /// Which relays (`queued rerouted resent`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<String>,
-    /// Why those relays, or why it failed.
+    /// Why those relays, why it failed, or how much work (`worked`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// What the relay said (`refused`).

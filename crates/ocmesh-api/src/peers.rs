@@ -33,6 +33,9 @@ pub struct Peer {
     pub dm: Vec<String>,
     /// Where it reads direct messages, as far as known.
     pub relays: Vec<String>,
+    /// Zero bits of work (NIP-13) that it asks of strangers' messages; 0 where it asks for none.
+    #[serde(default)]
+    pub work_asked: u32,
     /// Where it was seen.
     pub seen_on: Vec<String>,
     /// How we first heard of it: `presence message added`.
@@ -144,6 +147,7 @@ impl Peer {
             first_seen: "2026-11-20T08:00:00.000Z".to_owned(),
             dm: vec!["nip17".to_owned(), "nip04".to_owned()],
             relays: vec!["wss://relay.example.com".to_owned()],
+            work_asked: 0,
             seen_on: vec!["wss://relay.example.com".to_owned()],
             source: "presence".to_owned(),
             about: None,

@@ -110,6 +110,9 @@ routes! {
     PEER: Get "/peers/{pubkey}" Read, None => One("Peer"), "One agent.";
     PEER_CHANGE: Patch "/peers/{pubkey}" Admin, Some("PeerPatch") => One("Peer"), "Set trust or petname of an agent.";
     PEER_FORGET: Delete "/peers/{pubkey}" Admin, None => One("Done"), "Forget an agent; its messages stay.";
+    REQUESTS: Get "/requests" Read, None => List("Request"), "Strangers who wait for consent, without their words.";
+    REQUEST_ACCEPT: Post "/requests/{pubkey}/accept" Admin, None => One("Peer"), "Accept a stranger; its messages arrive.";
+    REQUEST_REFUSE: Delete "/requests/{pubkey}" Admin, None => One("Done"), "Refuse a stranger's request; it is not told, and may ask again.";
     INVITES: Get "/invites" Read, None => List("Invite"), "Invites we made or were given, without their codes.";
     INVITE_MAKE: Post "/invites" Admin, Some("InviteRequest") => One("NewInvite"), "Make an invite; its code is told this once.";
     INVITE_REVOKE: Delete "/invites/{id}" Admin, None => One("Done"), "Take an open invite back.";

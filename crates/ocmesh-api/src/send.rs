@@ -22,13 +22,13 @@ pub struct SendRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// Who wants it sent: `agent` or `owner`. What an owner sends is never stopped as a loop. Left out, it is an agent that has longer: six
-    /// times as long without `reply_to`, three times while it is as slow as a person.
+    /// times as long without `reply_to`, three times while it is as slow as a person. A token with a lesser scope than `admin` is no owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// It cannot wait: where the recipient trusts us, it wakes its agent in quiet hours too. Kept from peers that take no NIP-17.
     #[serde(default, skip_serializing_if = "is_false")]
     pub urgent: bool,
-    /// Send it although it looks as if it held a secret.
+    /// Send it although it looks as if it held a secret. Needs the scope `admin`, where tokens are asked for.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_secret: bool,
     /// Only say what would become of it: the answer is a `DryRun`, nothing is stored or sent.
@@ -84,6 +84,10 @@ pub struct DryRun {
     pub route_reason: String,
     /// What in it looks like a secret.
     pub secrets: Vec<SecretSeen>,
+    /// Zero bits of work (NIP-13) that it would need first, as the recipient asks them of strangers and may not know us. Each bit takes twice
+    /// as long: 16 some tenths of a second, 20 some seconds, 24 a minute.
+    #[serde(default)]
+    pub work_bits: u32,
 }
 
 /// Something in a message that looks like a secret. Never the secret itself.
@@ -140,6 +144,7 @@ impl DryRun {
             relays: vec!["wss://relay.example.com".to_owned()],
             route_reason: "dm_relay_list".to_owned(),
             secrets: vec![SecretSeen::example()],
+            work_bits: 0,
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct StatusReport {
     pub unread_count: u64,
     /// Messages of strangers that wait for consent (`inbox.policy = "ask"`).
     pub request_count: u64,
+    /// Zero bits of work (NIP-13) that a stranger's message needs (`inbox.pow`); 0 where none is asked for.
+    #[serde(default)]
+    pub work_asked: u32,
     /// Messages of peers that are missing and asked for again.
     #[serde(default)]
     pub missing_count: u64,
@@ -139,6 +142,7 @@ impl StatusReport {
             online_peer_count: 37,
             unread_count: 2,
             request_count: 0,
+            work_asked: 0,
             missing_count: 0,
             lost_count: 0,
             outbox: OutboxCounts { queued: 0, relayed: 1, failed: 0 },

@@ -9,6 +9,7 @@ mod recent;
 mod recover;
 mod task;
 mod view;
+mod worker;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -22,7 +23,7 @@ use std::{
     time::Instant,
 };
 
-use ocmesh_proto::{At, EventId, Mesh, Policy, Sub, kind, time::MINUTE};
+use ocmesh_proto::{At, Door, EventId, Mesh, Policy, Sub, kind, time::MINUTE};
 use ocmesh_relay::{Authenticator, HeldEvent, HeldSet, Holdings, HookClient, Pool, PoolConfig, Tuning};
 use ocmesh_store::{ReadError, Reader, Store};
 use ocmesh_wire::Keys;
@@ -33,7 +34,7 @@ use tokio::{
 
 pub use ask::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View};
 
-use self::{forgeries::Forgeries, ingest::Ingest, recent::Recent, task::MeshTask};
+use self::{forgeries::Forgeries, ingest::Ingest, recent::Recent, task::MeshTask, worker::Worker};
 use crate::{
     clock::Clock,
     shutdown::StopToken,
@@ -198,11 +199,15 @@ impl Engine {
         let first_view = Arc::new(view::of(&mesh, &pool, clock.reading(), 0, None));
         let (view, seen) = watch::channel(first_view);
         let recent = Arc::new(Mutex::new(Recent::default()));
+        let accepted = Arc::new(Mutex::new(Arc::clone(mesh.accepted_peers())));
+        let (worker, worked, working) = Worker::start(Arc::clone(&keys), clock.clone())?;
         let handle = MeshHandle::new(ask, seen, notices.clone());
         let ingest = Ingest {
             keys: Arc::clone(&keys),
             clock: clock.clone(),
             recent: Arc::clone(&recent),
+            door: Door::new(policy.inbox_work),
+            accepted: Arc::clone(&accepted),
             forgeries: Forgeries::default(),
             forged: Recent::of(FORGED_MAX),
             inputs: inputs_in,
@@ -220,6 +225,9 @@ impl Engine {
             clock,
             pool: pool.clone(),
             recent,
+            accepted,
+            worker,
+            worked,
             questions,
             inputs,
             wakes: wakes.clone(),
@@ -241,6 +249,7 @@ impl Engine {
         };
         let runtime = Handle::current();
         let threads = vec![
+            working,
             thread::Builder::new().name("ingest".to_owned()).spawn(move || ingest.run(events))?,
             thread::Builder::new().name("mesh".to_owned()).spawn(move || {
                 let _ended = ended;

@@ -20,6 +20,7 @@ mod pace;
 mod peers;
 mod query;
 mod relays;
+mod requests;
 mod route;
 mod row;
 #[cfg(target_os = "linux")]
@@ -123,6 +124,9 @@ fn inner_calls() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(status::get_status))
         .routes(routes!(peers::list_peers, peers::add_peer))
         .routes(routes!(peers::get_peer, peers::change_peer, peers::forget_peer))
+        .routes(routes!(requests::list_requests))
+        .routes(routes!(requests::accept_request))
+        .routes(routes!(requests::refuse_request))
         .routes(routes!(invites::list_invites, invites::make_invite))
         .routes(routes!(invites::revoke_invite))
         .routes(routes!(invites::join))

@@ -37,6 +37,8 @@ pub enum Answer {
         secrets: Vec<SecretSeen>,
         /// It would be refused for that.
         refused: bool,
+        /// Zero bits of work that it would need first (NIP-13).
+        work: u32,
     },
     /// So many messages were marked.
     Marked(u32),

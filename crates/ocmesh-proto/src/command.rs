@@ -47,6 +47,7 @@ impl Mesh {
             Command::MarkRead { messages } => Ok(self.mark_read(messages)),
             Command::AddPeer { peer, hints, petname } => self.add_peer(peer, &hints, petname),
             Command::SetTrust { peer, trust } => self.set_trust(peer, trust),
+            Command::RefuseRequest { peer } => Ok(self.refuse_request(peer)),
             Command::SetPetname { peer, petname } => self.set_petname(peer, petname.as_deref()),
             Command::ForgetPeer { peer } => self.forget_peer(peer),
             Command::Invite { id, secret, life_ms, petname } => self.invite(id, secret, life_ms, petname.as_deref()),
@@ -106,7 +107,8 @@ impl Mesh {
         let pass = self.guard(&Candidate { to, parent, subject: subject.as_deref(), chars, origin: request.origin }, request.dry_run)?;
         if request.dry_run {
             let (relays, why) = self.route_to(&to);
-            return Ok(Some(Answer::WouldQueue { to, form, relays, why, secrets, refused }));
+            let work = self.work_due(&to, form, false);
+            return Ok(Some(Answer::WouldQueue { to, form, relays, why, secrets, refused, work }));
         }
         if route_unknown {
             self.look_up(to, false);
@@ -279,10 +281,20 @@ impl Mesh {
             self.notice_peer(peer, PeerChange::Trust);
         }
         if trust == Trust::Blocked {
+            self.change(Change::DropHeld(peer));
             self.forget_gaps(&peer);
             self.take_out_all(&peer, crate::FailReason::Blocked);
         }
         Ok(Answer::Peer(peer))
+    }
+
+    fn refuse_request(&mut self, peer: PubKey) -> Answer {
+        // Whoever was accepted has no request any more.
+        if self.is_stranger(&peer) {
+            self.change(Change::DropHeld(peer));
+            self.notice_peer(peer, PeerChange::Refused);
+        }
+        Answer::Peer(peer)
     }
 
     fn set_petname(&mut self, peer: PubKey, petname: Option<&str>) -> Result<Answer, Refusal> {

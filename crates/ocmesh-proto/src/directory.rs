@@ -12,20 +12,23 @@ pub(crate) struct Directory {
     leases: BTreeSet<(At, PubKey)>,
     /// The names nobody else should look like. Shared with whoever shows peers; copied when it changes, which is rare.
     lookalikes: Arc<Lookalikes>,
+    /// The accepted ones. Shared with whoever opens events; copied when it changes, which is rare.
+    accepted: Arc<BTreeSet<PubKey>>,
 }
 
 impl Directory {
     pub(crate) fn load(peers: Peers, now: At) -> Self {
-        let (mut leases, mut lookalikes) = (BTreeSet::new(), Lookalikes::default());
+        let (mut leases, mut lookalikes, mut accepted) = (BTreeSet::new(), Lookalikes::default(), BTreeSet::new());
         for peer in peers.glimpses() {
             if peer.online_until > now {
                 leases.insert((peer.online_until, peer.pubkey));
             }
             if let Some(record) = peer.trust.is_accepted().then(|| peers.get(&peer.pubkey)).flatten() {
                 lookalikes.put(&record);
+                accepted.insert(peer.pubkey);
             }
         }
-        Self { peers, leases, lookalikes: Arc::new(lookalikes) }
+        Self { peers, leases, lookalikes: Arc::new(lookalikes), accepted: Arc::new(accepted) }
     }
 
     pub(crate) fn get(&self, peer: &PubKey) -> Option<PeerRecord> {
@@ -48,6 +51,14 @@ impl Directory {
         &self.lookalikes
     }
 
+    pub(crate) const fn accepted(&self) -> &Arc<BTreeSet<PubKey>> {
+        &self.accepted
+    }
+
+    pub(crate) fn work_asked(&self, peer: &PubKey) -> u32 {
+        self.peers.work_asked(peer)
+    }
+
     /// Our own name, which nobody else should look like either.
     pub(crate) fn call_ourselves(&mut self, me: PubKey, name: &str) {
         Arc::make_mut(&mut self.lookalikes).put_own(me, name);
@@ -57,6 +68,11 @@ impl Directory {
         if self.lookalikes.is_behind(&record) {
             Arc::make_mut(&mut self.lookalikes).put(&record);
         }
+        match (record.trust.is_accepted(), self.accepted.contains(&record.pubkey)) {
+            (true, false) => _ = Arc::make_mut(&mut self.accepted).insert(record.pubkey),
+            (false, true) => _ = Arc::make_mut(&mut self.accepted).remove(&record.pubkey),
+            _ => {}
+        }
         self.peers.put(record);
     }
 
@@ -65,6 +81,7 @@ impl Directory {
         self.leases.remove(&(record.lease_until, record.pubkey));
         if record.trust.is_accepted() {
             Arc::make_mut(&mut self.lookalikes).remove(peer);
+            Arc::make_mut(&mut self.accepted).remove(peer);
         }
         Some(record)
     }

@@ -143,6 +143,8 @@ pub struct PresenceDraft {
     pub expires_at: At,
     /// Where we read direct messages, at most 3.
     pub relays: Vec<RelayUrl>,
+    /// Zero bits of work that we ask of strangers' messages.
+    pub work_asked: u32,
     /// The event's time: `max(now, last + 1 s)`.
     pub created_at: At,
 }

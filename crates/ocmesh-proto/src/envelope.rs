@@ -50,6 +50,8 @@ pub struct Presence {
     pub next_at: Option<At>,
     /// Where it reads direct messages (`relay` tags). Not yet filtered for private addresses.
     pub relays: Vec<RelayUrl>,
+    /// Zero bits of work that it asks of strangers' messages (`pow` tag), 0 to [`crate::limit::WORK_BITS_MAX`].
+    pub work_asked: u32,
 }
 
 /// The `status` of a presence.
@@ -110,6 +112,8 @@ pub struct Envelope {
     pub place: Option<Place>,
     /// The `class` tag says `urgent`: its author thinks that it cannot wait.
     pub urgent: bool,
+    /// Work that its outermost event shows (NIP-13), in zero bits.
+    pub work: u32,
     /// What it says.
     pub body: Body,
 }

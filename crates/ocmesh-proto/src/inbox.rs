@@ -28,8 +28,10 @@ const COMING_BACK_MS: u64 = MINUTE;
 /// Pings of one peer are answered at most this often.
 const PONG_INTERVAL_MS: u64 = 10_000;
 
-/// Peers answered by themselves within [`INTRO_ANSWER_MS`] at most.
+/// Accepted peers answered by themselves within [`INTRO_ANSWER_MS`] at most.
 const ANSWERED_MAX: usize = 4_096;
+/// Strangers answered so: keys cost nothing, and each answer is an event to relays that the stranger may name. The rest are greeted in turn.
+const STRANGERS_ANSWERED_MAX: usize = 256;
 
 /// The receipt of one message is repeated at most this often: a message sent again comes in several wraps, by several relays.
 const RECEIPT_AGAIN_MS: u64 = 5 * MINUTE;
@@ -78,6 +80,7 @@ impl Mesh {
             record.status = presence.status;
             record.features = presence.features;
             record.forms = presence.forms;
+            record.work_asked = presence.work_asked;
             record.presence_relays = relays;
             if presence.name.is_some() {
                 record.name = presence.name;
@@ -174,7 +177,7 @@ impl Mesh {
 
     pub(crate) fn direct_received(&mut self, relay: &RelayUrl, envelope: Envelope, facts: Facts) {
         let now = self.now;
-        if !facts.seen && !self.has_room(relay, &envelope.author, &envelope.body, &facts.stranger) {
+        if !facts.seen && !self.has_room(relay, &envelope, &facts.stranger) {
             return;
         }
         if envelope.event_id != envelope.id {
@@ -276,16 +279,20 @@ impl Mesh {
     /// Bounds automatic answers per peer.
     fn may_answer(&mut self, peer: PubKey, interval_ms: u64) -> bool {
         let now = self.now;
-        if self.answered.get(&peer).is_some_and(|at| now.since(*at) < interval_ms) {
+        let is_stranger = self.is_stranger(&peer);
+        // Apart, so that a flood of strangers takes no friend's place.
+        let (answered, most) =
+            if is_stranger { (&mut self.strangers_answered, STRANGERS_ANSWERED_MAX) } else { (&mut self.answered, ANSWERED_MAX) };
+        if answered.get(&peer).is_some_and(|at| now.since(*at) < interval_ms) {
             return false;
         }
-        if self.answered.len() >= ANSWERED_MAX {
-            self.answered.retain(|_, at| now.since(*at) < INTRO_ANSWER_MS);
+        if answered.len() >= most {
+            answered.retain(|_, at| now.since(*at) < INTRO_ANSWER_MS);
         }
-        if self.answered.len() >= ANSWERED_MAX {
+        if answered.len() >= most {
             return false; // So many in ten minutes is a flood; silence is the answer to that.
         }
-        self.answered.insert(peer, now);
+        answered.insert(peer, now);
         true
     }
 

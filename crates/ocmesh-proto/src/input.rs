@@ -99,7 +99,12 @@ pub enum Input {
         /// What the relay said, cleaned and bounded.
         said: String,
     },
-    /// A draft was signed or sealed; `Err` says why it could not be.
+    /// Events of strangers were left aside before they were looked at, as they showed too little work ([`crate::Door`]).
+    KeptOut {
+        /// How many since this was last told.
+        times: u64,
+    },
+    /// A draft was signed or sealed, or a message was worked for; `Err` says why it could not be.
     DraftSealed {
         /// Which request.
         job: JobId,
@@ -204,6 +209,11 @@ pub enum Command {
         peer: PubKey,
         /// How far.
         trust: Trust,
+    },
+    /// Drop what a stranger left to be asked about (`inbox.policy = "ask"`). It stays a stranger, and may ask again.
+    RefuseRequest {
+        /// Whose.
+        peer: PubKey,
     },
     /// Change what we call a peer; `None` removes the petname.
     SetPetname {

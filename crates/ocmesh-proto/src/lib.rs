@@ -48,6 +48,7 @@ mod strangers;
 pub mod time;
 mod verdict;
 mod wake;
+mod work;
 
 pub use answer::{Answer, Refusal};
 pub use canary::Hearing;
@@ -82,3 +83,4 @@ pub use wake::{
     QuietHours, UnreadFacts, Wake, WakeClass, WakeError, WakeHold, WakeOutcome, WakeRecord, WakeStanding, WakeState, WakeTarget,
     WakeTargetId,
 };
+pub use work::Door;

@@ -80,6 +80,16 @@ pub const WAKE_TRIES_MAX: u32 = 100;
 pub const WAKE_LIFE_MS: u64 = 24 * 3_600_000;
 /// No target may ask us to wait longer than this.
 pub const WAKE_RETRY_AFTER_MS_MAX: u64 = 3_600_000;
+/// Work that may be asked of strangers, and that we do for a peer that asks, in zero bits (NIP-13): some half a minute of one core.
+pub const WORK_BITS_MAX: u32 = 24;
+/// What we work for others in an hour: 2 to this many hashes, some five minutes of one core. Eight messages of 24 bits, or 2,048 of 16.
+pub const WORK_HOURLY_BITS: u32 = 27;
+/// Messages that are being worked for at one time; the rest wait a minute.
+pub const WORKS_MAX: usize = 64;
+/// Where strangers are asked for work, so many of their events without it are looked at, at once: the hellos of a busy minute.
+pub const UNWORKED_BURST: u64 = 60;
+/// And after that one in so many milliseconds.
+pub const UNWORKED_INTERVAL_MS: u64 = 1_000;
 /// Invites open at one time, those we made and those we were given each: a person hands them out one by one.
 pub const INVITES_OPEN_MAX: usize = 20;
 /// Invites remembered that are over.

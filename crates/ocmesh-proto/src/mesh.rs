@@ -17,6 +17,7 @@ use crate::{
     sequence::{Gaps, Given},
     strangers::LeftAside,
     wake::Wakes,
+    work::Works,
 };
 
 /// The whole mesh as this agent sees it.
@@ -34,6 +35,7 @@ pub struct Mesh {
     pub(crate) random: Random,
     pub(crate) stopping: Option<CommandId>,
     pub(crate) answered: crate::inbox::Answered,
+    pub(crate) strangers_answered: crate::inbox::Answered,
     pub(crate) receipted: crate::inbox::Receipted,
     pub(crate) left_aside: LeftAside,
     pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
@@ -43,6 +45,7 @@ pub struct Mesh {
     pub(crate) invite_answers: BTreeMap<InviteId, u32>,
     pub(crate) chains: Chains,
     pub(crate) wakes: Wakes,
+    pub(crate) works: Works,
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     pub(crate) now: At,
@@ -58,6 +61,8 @@ pub(crate) enum Job {
     Frame { to: PubKey, form: crate::Form, ttl_ms: u64 },
     /// A new wrap for a parcel.
     Rewrap { message: MessageId, class: crate::ParcelClass },
+    /// A new wrap for a parcel, with so much work.
+    Work { message: MessageId, class: crate::ParcelClass, bits: u32 },
     /// A message that left the outbox, for the peer that asked for it again.
     Again { message: MessageId, to: PubKey },
     /// Presence, profile or a list.
@@ -83,6 +88,7 @@ impl Mesh {
             random: Random::new(seed),
             stopping: None,
             answered: crate::inbox::Answered::new(),
+            strangers_answered: crate::inbox::Answered::new(),
             receipted: crate::inbox::Receipted::new(),
             left_aside: LeftAside::default(),
             own_lines: snapshot.own_lines.into_iter().map(|own| (own.peer, own)).collect(),
@@ -92,6 +98,7 @@ impl Mesh {
             invite_answers: BTreeMap::new(),
             chains: Chains::load(&snapshot.turns, now),
             wakes: Wakes::load(&policy.wakes, snapshot.wakes),
+            works: Works::default(),
             jobs: BTreeMap::new(),
             next_job: 0,
             policy,
@@ -131,6 +138,7 @@ impl Mesh {
             Input::UnreadFound(facts) => self.unread_found(&facts),
             Input::WakeAnswered { target, number, outcome } => self.wake_answered(&target, number, outcome),
             Input::LocalTimeTold { ahead_ms } => self.local_time_told(ahead_ms),
+            Input::KeptOut { times } => self.leave_aside(times),
             Input::Ticked => {}
         }
         self.run_due();
@@ -182,10 +190,19 @@ impl Mesh {
     }
 
     pub(crate) fn seal(&mut self, job: Job, draft: Draft) {
+        let job = self.new_job(job);
+        self.out.effects.push(Effect::Seal { job, draft });
+    }
+
+    pub(crate) fn new_job(&mut self, job: Job) -> JobId {
         let id = JobId(self.next_job);
         self.next_job = self.next_job.wrapping_add(1);
         self.jobs.insert(id, job);
-        self.out.effects.push(Effect::Seal { job: id, draft });
+        id
+    }
+
+    pub(crate) fn forget_job(&mut self, id: JobId) {
+        self.jobs.remove(&id);
     }
 
     fn sealed(&mut self, id: JobId, sealed: Result<Sealed, SealRefused>) {
@@ -197,7 +214,8 @@ impl Mesh {
                     self.frame_sealed(to, form, ttl_ms, sealed);
                 }
             }
-            Some(Job::Rewrap { message, class }) => self.rewrapped(message, class, sealed),
+            Some(Job::Rewrap { message, class }) => self.rewrapped(message, class, 0, sealed),
+            Some(Job::Work { message, class, bits }) => self.worked(message, class, bits, sealed),
             Some(Job::Canary(relay)) => self.canary_sealed(&relay, sealed),
             Some(Job::Again { message, to }) => self.again_sealed(message, to, sealed),
             Some(Job::Announcement(published)) => {
@@ -284,6 +302,18 @@ impl Mesh {
     #[must_use]
     pub const fn lookalikes(&self) -> &std::sync::Arc<crate::Lookalikes> {
         self.directory.lookalikes()
+    }
+
+    /// Peers that nothing is asked of before they are listened to.
+    #[must_use]
+    pub const fn accepted_peers(&self) -> &std::sync::Arc<std::collections::BTreeSet<PubKey>> {
+        self.directory.accepted()
+    }
+
+    /// Zero bits of work that a stranger's message needs; 0 where none is asked for.
+    #[must_use]
+    pub const fn work_asked(&self) -> u32 {
+        self.policy.inbox_work
     }
 
     /// Messages in the outbox that no relay has yet; messages that some relay has while others are tried or a receipt is waited for.

@@ -223,6 +223,11 @@ pub enum HistoryEntry {
     Retried,
     /// The peer misses it and asked for it.
     AskedAgain,
+    /// Worked for, as the peer asks strangers.
+    Worked {
+        /// Zero bits of its wrap's id.
+        bits: u32,
+    },
 }
 
 /// Why a message goes to the relays it goes to.

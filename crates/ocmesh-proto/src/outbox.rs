@@ -77,6 +77,11 @@ impl Outbox {
         self.parcels.insert(key, parcel);
     }
 
+    /// A parcel that was taken out to be looked at.
+    pub(crate) fn put_back(&mut self, parcel: Parcel) {
+        self.insert(parcel);
+    }
+
     fn remove(&mut self, key: &Key) -> Option<Parcel> {
         let parcel = self.parcels.remove(key)?;
         self.by_event.remove(&parcel.event);

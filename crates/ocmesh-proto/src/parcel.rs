@@ -32,6 +32,14 @@ pub struct Parcel {
     /// The next sending of a message that relays took and that its peer is expected to confirm. `None` for everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resend: Option<Resend>,
+    /// Work that its event shows (NIP-13), in zero bits.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub work: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_none(work: &u32) -> bool {
+    *work == 0
 }
 
 /// When a message that relays took is sent again for want of a receipt.

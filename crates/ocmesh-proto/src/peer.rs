@@ -23,6 +23,8 @@ pub struct PeerRecord {
     pub forms: Vec<Form>,
     /// The form in which it last wrote to us: the form we answer in.
     pub last_form: Option<Form>,
+    /// Zero bits of work that it asks of strangers' messages.
+    pub work_asked: u32,
     /// Status of its newest presence.
     pub status: PeerStatus,
     /// Relays named in its presence.
@@ -62,6 +64,7 @@ impl PeerRecord {
             features: Vec::new(),
             forms: Vec::new(),
             last_form: None,
+            work_asked: 0,
             status: PeerStatus::Offline,
             presence_relays: Vec::new(),
             dm_relays: None,

@@ -49,6 +49,7 @@ struct Shared {
     version: Option<String>,
     features: Vec<String>,
     forms: Vec<Form>,
+    work_asked: u32,
     presence_relays: Vec<RelayUrl>,
     dm_relays: Option<Vec<RelayUrl>>,
     read_relays: Option<Vec<RelayUrl>>,
@@ -131,6 +132,10 @@ impl Peers {
         self.rows.get(peer).map(|row| row.trust)
     }
 
+    pub(crate) fn work_asked(&self, peer: &PubKey) -> u32 {
+        self.rows.get(peer).map_or(0, |row| row.shared.work_asked)
+    }
+
     /// What nobody has any more is not kept: two hands hold it then, the row's that goes and the set's.
     fn forget(&mut self, row: Row) {
         if Arc::strong_count(&row.shared) == 2 {
@@ -155,6 +160,7 @@ impl Row {
             version: record.version,
             features: record.features,
             forms: record.forms,
+            work_asked: record.work_asked,
             presence_relays: record.presence_relays,
             dm_relays: record.dm_relays.map(|list| list.relays),
             read_relays: record.read_relays.map(|list| list.relays),
@@ -192,6 +198,7 @@ impl Row {
             features: self.shared.features.clone(),
             forms: self.shared.forms.clone(),
             last_form: self.last_form,
+            work_asked: self.shared.work_asked,
             status: self.status,
             presence_relays: self.shared.presence_relays.clone(),
             dm_relays: list(&self.shared.dm_relays, self.dm_at),
@@ -231,6 +238,7 @@ mod tests {
             features: vec!["chat".to_owned()],
             forms: vec![Form::Nip17],
             last_form: Some(Form::Nip04),
+            work_asked: 16,
             status: PeerStatus::Busy,
             presence_relays: vec![relay("a")],
             dm_relays: list(7, "b"),

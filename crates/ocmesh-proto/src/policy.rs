@@ -38,6 +38,8 @@ pub struct Policy {
     pub message_ttl_ms: u64,
     /// What strangers may do.
     pub inbox: InboxPolicy,
+    /// Zero bits of work (NIP-13) that a stranger's message needs; 0 asks for none.
+    pub inbox_work: u32,
     /// About how often a message to ourselves goes through each inbox relay, in milliseconds: from half of this to twice of it.
     pub inbox_check_interval_ms: u64,
     /// Turns that agents may take in answering each other, all together.
@@ -70,6 +72,7 @@ impl Default for Policy {
             encryption: EncryptionPolicy::Auto,
             message_ttl_ms: 7 * DAY,
             inbox: InboxPolicy::Open,
+            inbox_work: 0,
             inbox_check_interval_ms: 30 * MINUTE,
             loop_turns_max: 10,
             secrets: SecretsPolicy::Refuse,

@@ -139,6 +139,7 @@ impl Mesh {
                 next_at: self.now.plus(interval_ms),
                 expires_at: self.now.plus(PRESENCE_LEASE_MS),
                 relays: relays.clone(),
+                work_asked: self.policy.inbox_work,
                 created_at,
             };
             self.seal(Job::Announcement(Published::Presence(vehicle)), Draft::Presence(draft));

@@ -60,6 +60,8 @@ pub enum Change {
     },
     /// Show the held messages of a peer.
     ReleaseHeld(PubKey),
+    /// Forget the held messages of a peer, but for their ids, so that they do not come again.
+    DropHeld(PubKey),
     /// Insert or replace a parcel of the outbox.
     PutParcel(Box<Parcel>),
     /// Remove a parcel and its sealed event, when nothing else needs it.
@@ -259,6 +261,23 @@ pub enum Effect {
         /// What.
         draft: Draft,
     },
+    /// Wrap a stored rumor anew, with so much work (NIP-13). Takes its time: answered by [`crate::Input::DraftSealed`] later, unless it is
+    /// stopped.
+    Work {
+        /// Names the request.
+        job: JobId,
+        /// Which message.
+        message: MessageId,
+        /// Whom the wrap is for.
+        to: PubKey,
+        /// Zero bits that the wrap's id needs.
+        bits: u32,
+    },
+    /// Nobody waits for this work any more.
+    StopWork {
+        /// Which.
+        job: JobId,
+    },
     /// Find a peer's messages without receipts; answered by [`crate::Input::UnreceiptedFound`] in the same transaction.
     FindUnreceipted {
         /// Whose.
@@ -443,6 +462,8 @@ pub enum PeerChange {
     Offline,
     /// Its trust changed.
     Trust,
+    /// Its request was refused.
+    Refused,
     /// Its name, features or petname changed.
     Described,
     /// Forgotten.
@@ -459,6 +480,7 @@ impl PeerChange {
             Self::Online => "online",
             Self::Offline => "offline",
             Self::Trust => "trust",
+            Self::Refused => "refused",
             Self::Described => "described",
             Self::Forgotten => "forgotten",
         }

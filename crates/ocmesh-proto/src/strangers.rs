@@ -3,7 +3,7 @@
 //! no stranger.
 
 use crate::{
-    At, Body, InboxPolicy, Mesh, PubKey, RelayUrl, Trust,
+    At, Body, Envelope, InboxPolicy, Mesh, PubKey, RelayUrl, Trust,
     limit::{STRANGER_HOURLY_MAX, STRANGER_UNREAD_MAX, STRANGERS_RELAY_BURST, STRANGERS_RELAY_INTERVAL_MS, STRANGERS_WAITING_MAX},
     time::HOUR,
 };
@@ -59,21 +59,26 @@ impl Mesh {
     }
 
     /// Whether there is room for this. What is no message is bounded elsewhere.
-    pub(crate) fn has_room(&mut self, relay: &RelayUrl, author: &PubKey, body: &Body, facts: &StrangerFacts) -> bool {
-        let is_message = matches!(body, Body::Text(_) | Body::Structured { .. });
-        if !is_message || self.policy.inbox == InboxPolicy::Closed || !self.is_stranger(author) {
+    pub(crate) fn has_room(&mut self, relay: &RelayUrl, envelope: &Envelope, facts: &StrangerFacts) -> bool {
+        let is_message = matches!(envelope.body, Body::Text(_) | Body::Structured { .. });
+        if !is_message || self.policy.inbox == InboxPolicy::Closed || !self.is_stranger(&envelope.author) {
             return true;
         }
         let now = self.now;
         let unread_max = if self.policy.inbox == InboxPolicy::Ask { 1 } else { STRANGER_UNREAD_MAX };
         let StrangerFacts { unread, lately, waiting } = *facts;
         let is_one_more = usize::from(unread == 0);
-        let fits = unread < unread_max && lately < STRANGER_HOURLY_MAX && waiting + is_one_more <= STRANGERS_WAITING_MAX;
+        let worked = envelope.work >= self.policy.inbox_work;
+        let fits = worked && unread < unread_max && lately < STRANGER_HOURLY_MAX && waiting + is_one_more <= STRANGERS_WAITING_MAX;
         if fits && self.relays.get_mut(relay).is_none_or(|relay| relay.strangers.take(now)) {
             return true;
         }
-        self.left_aside = LeftAside { count: self.left_aside().saturating_add(1), last: now };
+        self.leave_aside(1);
         false
+    }
+
+    pub(crate) fn leave_aside(&mut self, times: u64) {
+        self.left_aside = LeftAside { count: self.left_aside().saturating_add(times), last: self.now };
     }
 }
 

@@ -29,6 +29,8 @@ mod secrets;
 mod strangers;
 #[path = "mesh/wake.rs"]
 mod wake;
+#[path = "mesh/work.rs"]
+mod work;
 #[path = "mesh/world.rs"]
 mod world;
 
@@ -72,6 +74,7 @@ fn presence_of(author: u8, created_at: At) -> Presence {
         status: PeerStatus::Online,
         next_at: None,
         relays: Vec::new(),
+        work_asked: 0,
     }
 }
 
@@ -378,6 +381,7 @@ fn the_form_follows_the_peer() {
             chain: None,
             place: None,
             urgent: false,
+            work: 0,
             body: Body::Text("hi".to_owned()),
         });
         let facts = ocmesh_proto::Facts::default();

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "mesh/disk.rs"]
+#[allow(dead_code, reason = "the tests of the mesh use all of it")]
 mod disk;
 #[path = "mesh/gateway.rs"]
 #[allow(dead_code, reason = "the tests of the mesh use all of it")]

@@ -24,6 +24,7 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: At) -> Result<(), Wri
         Change::SetRead { id, at } => message::set_read(db, id, *at),
         Change::SetReceipts { id, receipts } => message::set_receipts(db, id, *receipts),
         Change::ReleaseHeld(peer) => message::release_held(db, peer),
+        Change::DropHeld(peer) => message::drop_held(db, peer, now),
         Change::PutParcel(parcel) => outbox::put(db, parcel),
         Change::DropParcel { message, class } => outbox::remove(db, message, *class),
         Change::PutSealed { message, event } => outbox::put_sealed(db, message, event, now),

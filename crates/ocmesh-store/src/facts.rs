@@ -32,12 +32,15 @@ impl Store {
         Ok(self.connection.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0))?)
     }
 
-    /// The thread of a message we have.
+    /// The thread of a message we have, and with whom it was exchanged.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn thread_of(&self, id: &MessageId) -> Result<Option<MessageId>, ReadError> {
-        self.one("SELECT thread FROM messages WHERE id = ?1", [id.as_bytes()], |row| Fields::new(row).id("thread"))
+    pub fn thread_of(&self, id: &MessageId) -> Result<Option<(MessageId, PubKey)>, ReadError> {
+        self.one("SELECT thread, peer FROM messages WHERE id = ?1", [id.as_bytes()], |row| {
+            let mut fields = Fields::new(row);
+            Ok((fields.id("thread")?, fields.key("message peer")?))
+        })
     }
 
     /// What a reply needs of its parent.
@@ -57,12 +60,12 @@ impl Store {
         })
     }
 
-    /// What receipts need of these messages. Unknown ids and messages of ours are left out.
+    /// What receipts need of these messages. Unknown ids, messages of ours and what waits for its owner's consent are left out.
     ///
     /// # Errors
     /// See [`ReadError`].
     pub fn inbound_facts(&self, ids: &[MessageId]) -> Result<Vec<InboundFacts>, ReadError> {
-        let sql = format!("SELECT {INBOUND_COLUMNS} FROM messages WHERE id = ?1 AND direction = 'in'");
+        let sql = format!("SELECT {INBOUND_COLUMNS} FROM messages WHERE id = ?1 AND direction = 'in' AND held = 0");
         ids.iter().filter_map(|id| self.one(&sql, [id.as_bytes()], inbound).transpose()).collect()
     }
 

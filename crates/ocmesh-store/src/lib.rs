@@ -34,7 +34,7 @@ pub use error::{IdentityError, OpenError, ReadError, WriteError};
 pub use key::{KeyError, StoreKey};
 pub use prune::{PruneLimits, PruneReport};
 pub use reader::{
-    Counts, GapCounts, MessageAndHistory, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, StoredNotice,
+    Counts, GapCounts, MessageAndHistory, MessageQuery, MessageRow, OutboxCounts, OutboxRow, PeerQuery, Reader, RequestRow, StoredNotice,
 };
 pub use store::Store;
 pub use wal::DamagedLog;

@@ -12,7 +12,7 @@ use crate::{ReadError, Store, facts::chain, row::Fields, sound};
 /// The columns that [`peer`] reads, of a table called `p`.
 pub(crate) const PEER_COLUMNS: &str = "p.pubkey, p.name, p.petname, p.about, p.version, p.features, p.forms, p.last_form, p.status, \
     p.presence_relays, p.dm_relays, p.read_relays, p.seen_on, p.source, p.first_seen, p.last_seen, p.presence_at, p.lease_until, \
-    p.handshake, p.trust";
+    p.handshake, p.trust, p.work_asked";
 
 /// The columns that [`invite`] reads. The secret is not among them.
 pub(crate) const INVITE_COLUMNS: &str = "id, role, peer, petname, created_at, expires_at, state, changed_at, phrase, guesses";
@@ -80,6 +80,7 @@ pub(crate) fn peer(fields: &mut Fields<'_, '_>) -> Result<PeerRecord, ReadError>
         lease_until: fields.at("peer time")?,
         handshake: fields.maybe_json("handshake")?.unwrap_or(Handshake::None),
         trust: fields.word("trust", Trust::parse)?,
+        work_asked: fields.number("peer work")?,
     })
 }
 

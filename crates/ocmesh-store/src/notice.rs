@@ -57,8 +57,8 @@ impl Kept {
 }
 
 fn peer_change(text: &str) -> Option<PeerChange> {
-    use PeerChange::{Described, Discovered, Forgotten, Handshaked, Offline, Online, Trust};
-    [Discovered, Handshaked, Online, Offline, Trust, Described, Forgotten].into_iter().find(|change| change.as_str() == text)
+    use PeerChange::{Described, Discovered, Forgotten, Handshaked, Offline, Online, Refused, Trust};
+    [Discovered, Handshaked, Online, Offline, Trust, Refused, Described, Forgotten].into_iter().find(|change| change.as_str() == text)
 }
 
 /// Keeps a notice and returns its number.

@@ -7,6 +7,7 @@ pub(crate) mod messages;
 mod notices;
 mod outbox;
 pub(crate) mod peers;
+mod requests;
 
 use std::{
     fmt,
@@ -27,6 +28,7 @@ pub use messages::{MessageAndHistory, MessageQuery, MessageRow};
 pub use notices::StoredNotice;
 pub use outbox::OutboxRow;
 pub use peers::PeerQuery;
+pub use requests::RequestRow;
 
 /// Connections behind [`crate::Store::reader`]: a page takes less than a millisecond, so three answer thousands of calls a second, and
 /// each holds up to a megabyte of pages.

@@ -127,6 +127,7 @@ pub(crate) fn peer(n: u64, last_seen: At) -> PeerRecord {
 
 pub(crate) fn parcel(message: u64, class: ParcelClass, event: u64) -> Parcel {
     Parcel {
+        work: 0,
         message: id(message),
         class,
         to: peer_key(1),

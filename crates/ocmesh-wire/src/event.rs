@@ -86,9 +86,13 @@ fn signature<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Signature, D:
 
 /// The sha256 of the serialised event ([NIP-01](https://github.com/nostr-protocol/nips/blob/master/01.md)).
 pub(crate) fn id_of(author: &PubKey, created_at: u64, kind: u16, tags: &Tags, content: &str) -> EventId {
+    EventId::from_bytes(Sha256::digest(serialised(author, created_at, kind, tags, content)).into())
+}
+
+/// What an id is the hash of.
+pub(crate) fn serialised(author: &PubKey, created_at: u64, kind: u16, tags: &Tags, content: &str) -> Vec<u8> {
     // Writing texts and numbers to memory cannot fail; if it did, the id would match nothing and the event would be refused.
-    let text = serde_json::to_vec(&(0u8, author, created_at, kind, tags, content)).unwrap_or_default();
-    EventId::from_bytes(Sha256::digest(text).into())
+    serde_json::to_vec(&(0u8, author, created_at, kind, tags, content)).unwrap_or_default()
 }
 
 /// An event without author and signature: what a draft becomes.

@@ -114,6 +114,23 @@ impl Keys {
     }
 }
 
+/// Does not compile where a type has a trait: then there are two ways to read the last line.
+macro_rules! never {
+    ($type:ty: $($bound:path),+) => {$(const _: fn() = || {
+        trait Either<Way> {
+            fn way() {}
+        }
+        #[allow(dead_code)]
+        struct Has;
+        impl<T: ?Sized> Either<()> for T {}
+        impl<T: ?Sized + $bound> Either<Has> for T {}
+        let _ = <$type as Either<_>>::way;
+    };)+};
+}
+
+// A key that could be copied, shown or written down would leave this file in the clear one day.
+never!(Keys: Clone, fmt::Display, fmt::LowerHex, serde::Serialize, AsRef<[u8]>);
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keys({})", npub(&self.public()))

@@ -7,7 +7,7 @@ use crate::{
     direct_message::{self, kind4, nip17},
     event::{self, BadProof, Event},
     keys::Keys,
-    kind, presence, profile, relay_list, tag,
+    kind, pow, presence, profile, relay_list, tag,
 };
 
 /// Longest event text looked at, in bytes. Most relays take 64 KiB to 512 KiB; what we send
@@ -37,6 +37,9 @@ pub enum OpenError {
     /// A kind, or an event of a shared kind, that is no business of the mesh.
     #[error("events like this one of kind {0} are not for the mesh")]
     NotOurs(u16),
+    /// A stranger's, without the work that strangers are asked for. It may be looked at when it comes again.
+    #[error("the event is a stranger's and shows too little work")]
+    TooLittleWork,
     /// Past its NIP-40 expiration.
     #[error("the event has expired")]
     Expired,
@@ -108,9 +111,23 @@ pub fn event_head(json: &str) -> Result<EventHead, OpenError> {
 /// # Errors
 /// Drop the event; ask [`OpenError::shows_lying_relay`] what to think of the relay. Tell the sender nothing.
 pub fn open(keys: &Keys, json: &str, now: At) -> Result<Opened, OpenError> {
+    open_at(keys, json, now, &mut |_, _| true)
+}
+
+/// Asked of a direct message before time is spent on it: who it says wrote it, and how much work it shows. Both are claims as yet.
+pub(crate) type LetsIn<'a> = &'a mut dyn FnMut(&PubKey, u32) -> bool;
+
+/// As [`open()`], where a door is kept: of kind 4 before its id and signature are checked, of a gift wrap as soon as its author shows.
+///
+/// # Errors
+/// As [`open()`], and [`OpenError::TooLittleWork`] for whom `lets_in` keeps out.
+pub fn open_at(keys: &Keys, json: &str, now: At, lets_in: &mut dyn FnMut(&PubKey, u32) -> bool) -> Result<Opened, OpenError> {
     let event: Event = parse(json)?;
     // What does not concern us is not worth 40 µs of signature checking.
     let concern = Concern::of(&event, keys.public())?;
+    if matches!(concern, Concern::Legacy(_)) && !lets_in(&event.pubkey, pow::work(&event.id, &event.tags)) {
+        return Err(OpenError::TooLittleWork);
+    }
     event.verify().map_err(|bad| match bad {
         BadProof::Id => OpenError::BadId,
         BadProof::Signature => OpenError::BadSignature,
@@ -121,7 +138,7 @@ pub fn open(keys: &Keys, json: &str, now: At) -> Result<Opened, OpenError> {
         Concern::List(purpose) => Ok(Opened::RelayList(relay_list::read(&event, purpose))),
         Concern::Profile => profile::read(&event).map(Opened::Profile).ok_or(OpenError::BadProfile),
         Concern::Legacy(recipient) => kind4::open(keys, &event, recipient).map(Opened::Direct),
-        Concern::Wrap => nip17::open(keys, &event).map(Opened::Direct),
+        Concern::Wrap => nip17::open(keys, &event, lets_in).map(Opened::Direct),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ocmesh_proto::{
     At, Form, PeerStatus, Presence, PresenceDraft, PresenceVehicle, label,
-    limit::{FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OWN_DM_RELAYS_MAX, PEER_RELAYS_MAX},
+    limit::{FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OWN_DM_RELAYS_MAX, PEER_RELAYS_MAX, WORK_BITS_MAX},
     time::DAY,
 };
 
@@ -45,7 +45,14 @@ pub(crate) fn read(event: &Event) -> Presence {
         status: status(event),
         next_at: next_at(tags, created_at),
         relays: tag::relays(tag::values(tags, "relay"), PEER_RELAYS_MAX),
+        work_asked: work_asked(tags),
     }
+}
+
+/// What is asked of strangers' messages. Who asks for more than we do for anybody gets none.
+fn work_asked(tags: &Tags) -> u32 {
+    let asked = tag::value(tags, "pow").and_then(|text| text.parse().ok());
+    asked.filter(|bits| *bits <= WORK_BITS_MAX).unwrap_or(0)
 }
 
 fn status(event: &Event) -> PeerStatus {
@@ -99,6 +106,9 @@ pub(crate) fn write(draft: &PresenceDraft, version: &str) -> Template {
     tags.extend([tag(["app", APP]), tag(["t", APP]), tag(["v", version]), tag(["name", &draft.name])]);
     tags.extend(draft.features.iter().map(|feature| tag(["feature", feature])));
     tags.extend([Form::Nip17, Form::Nip04].map(|form| tag(["dm", form.as_str()])));
+    if draft.work_asked > 0 {
+        tags.push(tag(["pow", &draft.work_asked.to_string()]));
+    }
     tags.push(tag(["status", draft.status.as_str()]));
     tags.push(tag(["next", &draft.next_at.secs().to_string()]));
     tags.extend(draft.relays.iter().take(OWN_DM_RELAYS_MAX).map(|relay| tag(["relay", relay.as_str()])));

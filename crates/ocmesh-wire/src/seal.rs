@@ -1,11 +1,11 @@
 //! The door out: a draft of the core becomes a signed event, encrypted where it is a message. Whether and where to send it is not known here.
 
-use ocmesh_proto::{At, Draft, Form, SealRefused, Sealed, SignedEvent};
+use ocmesh_proto::{At, Draft, Form, MessageId, PubKey, SealRefused, Sealed, SignedEvent};
 
 use crate::{
     direct_message::{
         kind4::{self, Cipher},
-        nip17,
+        nip17::{self, Work},
     },
     keys::Keys,
     open::EVENT_BYTES_MAX,
@@ -34,13 +34,30 @@ pub fn seal(keys: &Keys, version: &str, draft: &Draft, rumor: Option<&str>, now:
         Draft::Canary { at, expires_at } => nip17::canary(keys, version, *at, *expires_at)?,
         Draft::Rewrap { id, to, at } => {
             let rumor = rumor.ok_or(SealRefused("the stored rumor is missing"))?;
-            nip17::rewrap(keys, *id, rumor, to, *at)?
+            nip17::rewrap(keys, *id, rumor, to, *at, None)?
         }
     };
     if sealed.event.json.len() > EVENT_BYTES_MAX {
         return Err(SealRefused("the content is too long"));
     }
     Ok(sealed)
+}
+
+/// Wraps a stored rumor for `to` once more, with so many zero bits of work (NIP-13). Takes from nothing to half a minute; `give_up` is
+/// asked all the time whether anybody still waits.
+///
+/// # Errors
+/// As for a [`Draft::Rewrap`]; or the work was given up.
+pub fn work(
+    keys: &Keys,
+    id: MessageId,
+    rumor: &str,
+    to: &PubKey,
+    bits: u32,
+    now: At,
+    give_up: &dyn Fn() -> bool,
+) -> Result<Sealed, SealRefused> {
+    nip17::rewrap(keys, id, rumor, to, now, Some(&Work { bits, give_up }))
 }
 
 fn plain(event: SignedEvent) -> Sealed {

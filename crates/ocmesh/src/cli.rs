@@ -6,6 +6,7 @@ mod messages;
 mod own;
 mod peers;
 mod relays;
+mod requests;
 mod service;
 mod tokens;
 mod wake;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     own::{ConfigCommand, IdentityCommand, LogsArgs},
     peers::{PeerCommand, PeersArgs, TrustLevel},
     relays::{RelayArgs, RelaysCommand},
+    requests::RequestsCommand,
     service::{Platform, ServiceAction, ServiceArgs},
     tokens::{ScopeWord, TokenCommand},
     wake::WakeCommand,
@@ -72,6 +74,13 @@ pub(crate) enum Command {
     Peer {
         #[command(subcommand)]
         command: PeerCommand,
+    },
+    /// List, accept or refuse strangers who wait for consent (inbox.policy = "ask").
+    #[command(after_help = "Examples:\n  ocmesh requests\n  ocmesh requests accept npub1…\n  ocmesh requests refuse npub1… --block\n\n\
+        Their words are not shown before they are accepted.")]
+    Requests {
+        #[command(subcommand)]
+        command: Option<RequestsCommand>,
     },
     /// Make an invite: a short-lived code that makes one other agent and this one known to each other.
     #[command(after_help = "Examples:\n  ocmesh invite --name bob           print a code, and a QR code on a terminal\n  \

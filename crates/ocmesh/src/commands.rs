@@ -21,6 +21,7 @@ mod peers;
 mod read;
 mod relay;
 mod relays;
+mod requests;
 mod security;
 mod send;
 mod service;
@@ -82,6 +83,7 @@ pub(crate) fn run(ui: &Ui, cli: Cli) -> Result<(), CliError> {
         Some(Command::Peers(args)) => block_on(peers::run(ui, &place, args)),
         Some(Command::Peer { command: PeerCommand::Show { peer } }) => block_on(peer::show(ui, &place, &peer)),
         Some(Command::Peer { command }) => block_on(peer::change(ui, &place, command)),
+        Some(Command::Requests { command }) => block_on(requests::run(ui, &place, command)),
         Some(Command::Invite(args)) => block_on(invite::run(ui, &place, args)),
         Some(Command::Join(args)) => block_on(join::run(ui, &place, args)),
         Some(Command::Send(args)) => block_on(send::run(ui, &place, args)),

@@ -8,7 +8,7 @@ use std::{
 
 use ocmesh_proto::{
     EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, PeerStatus, Policy, RelayUrl, SecretsPolicy, label,
-    limit::{ABOUT_CHARS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OWN_RELAYS_MAX},
+    limit::{ABOUT_CHARS_MAX, FEATURE_CHARS_MAX, FEATURES_MAX, NAME_CHARS_MAX, OWN_RELAYS_MAX, WORK_BITS_MAX},
 };
 use toml::Value;
 
@@ -85,6 +85,7 @@ fn policy(from: &Keys<'_>) -> Result<Policy, ConfigError> {
         )?,
         message_ttl_ms: from.span("messages.ttl", 60, 30 * 24 * 60 * 60)?,
         inbox: from.word("inbox.policy", &[("open", InboxPolicy::Open), ("ask", InboxPolicy::Ask), ("closed", InboxPolicy::Closed)])?,
+        inbox_work: from.number("inbox.pow", 0..=WORK_BITS_MAX)?,
         // Twice of it is at most an hour, as promised; less than ten seconds no relay would bear.
         inbox_check_interval_ms: from.span("inbox.check_interval", 10, 30 * 60)?,
         // Fewer turns than four would stop a question that is asked back; whoever wants no guard takes a number that is never reached.

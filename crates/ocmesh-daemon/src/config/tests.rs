@@ -75,6 +75,7 @@ fn every_key_can_be_set_from_the_environment_and_changes_something() {
         ("messages.encryption", "nip04"),
         ("messages.ttl", "1d"),
         ("inbox.policy", "ask"),
+        ("inbox.pow", "24"),
         ("inbox.check_interval", "10s"),
         ("send.per_hour", "1"),
         ("send.secrets", "warn"),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ocmesh_proto::{
-    At, Form, InviteId, InviteSecret, Lookalikes, LoopState, MessageId, Notice, Origin, PeerStatus, PubKey, Refusal, RelayUrl, RouteReason,
-    SecretSeen, Status, Trust, WakeStanding,
+    Answer, At, Form, InviteId, InviteSecret, Lookalikes, LoopState, MessageId, Notice, Origin, PeerStatus, PubKey, Refusal, RelayUrl,
+    RouteReason, SecretSeen, Status, Trust, WakeStanding,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -74,6 +74,8 @@ pub enum Ask {
     },
     /// Take an invite back.
     RevokeInvite(InviteId),
+    /// Drop what a stranger left to be asked about.
+    RefuseRequest(PubKey),
     /// Forget a peer.
     ForgetPeer(PubKey),
     /// Give up a waiting message.
@@ -131,6 +133,8 @@ pub enum Told {
         secrets: Vec<SecretSeen>,
         /// It would be refused for that.
         refused: bool,
+        /// Zero bits of work that it would need first (NIP-13).
+        work: u32,
     },
     /// So many messages were marked.
     Marked(u32),
@@ -147,6 +151,22 @@ pub enum Told {
     },
     /// We have joined by this invite, or are about to.
     Invite(InviteId),
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Done => Self::Done,
+            Answer::Queued { id, to, written_at, status, secrets } => Self::Queued { id, to, written_at, status, secrets },
+            Answer::WouldQueue { to, form, relays, why, secrets, refused, work } => {
+                Self::WouldQueue { to, form, relays, why, secrets, refused, work }
+            }
+            Answer::Marked(count) => Self::Marked(count),
+            Answer::Peer(peer) => Self::Peer(peer),
+            Answer::Invited { id, expires_at, relays } => Self::Invited { id, expires_at, relays },
+            Answer::Invite(id) => Self::Invite(id),
+        }
+    }
 }
 
 /// Why a question was not answered.
@@ -209,6 +229,8 @@ pub struct View {
     pub peers: usize,
     /// Peers online.
     pub peers_online: usize,
+    /// Zero bits of work that a stranger's message needs.
+    pub work_asked: u32,
     /// The names that no peer's should look like.
     pub lookalikes: Arc<Lookalikes>,
     /// Agents that answer each other without end and were stopped, newest first.

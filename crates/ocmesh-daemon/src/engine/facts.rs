@@ -1,8 +1,8 @@
 //! What the core cannot hold in memory, looked up in the store inside the open transaction.
 
 use ocmesh_proto::{
-    At, Body, Command, Envelope, Facts, Idempotency, InviteFacts, JoinRequest, Mesh, Opened, PubKey, Recipient, SendRequest, StrangerFacts,
-    time::HOUR,
+    At, Body, Command, Envelope, Facts, Idempotency, InviteFacts, JoinRequest, Mesh, MessageId, Opened, PubKey, Recipient, SendRequest,
+    StrangerFacts, time::HOUR,
 };
 use ocmesh_store::{ReadError, Store};
 use ocmesh_wire::invite::{self, Code};
@@ -16,6 +16,7 @@ const MARK_ALL_MAX: usize = 10_000;
 pub(crate) fn of_event(store: &Store, opened: &Opened, mesh: &Mesh, now: At) -> Result<Facts, ReadError> {
     let Opened::Direct(envelope) = opened else { return Ok(Facts::default()) };
     let parent_thread = envelope.reply_to.map(|parent| store.thread_of(&parent)).transpose()?.flatten();
+    let parent_thread = parent_thread.map(|parent| thread_in(envelope, &mesh.me(), parent));
     let receipt_for = match envelope.body {
         Body::Delivered(message) | Body::Read(message) => store.stored_facts(&message)?.map(Box::new),
         _ => None,
@@ -40,6 +41,13 @@ pub(crate) fn of_event(store: &Store, opened: &Opened, mesh: &Mesh, now: At) -> 
     };
     let invite = if seen { None } else { of_invite(store, &mesh.me(), envelope)?.map(Box::new) };
     Ok(Facts { seen, parent_thread, receipt_for, resent, place, asked, stranger, invite })
+}
+
+/// A reply belongs to the thread of what it answers, unless that was exchanged with somebody else: ids of kind 4 are public, and nobody
+/// writes into a talk of others. Then it begins a thread of its own.
+fn thread_in(envelope: &Envelope, me: &PubKey, (thread, with): (MessageId, PubKey)) -> MessageId {
+    let other = if envelope.author == *me { envelope.recipient } else { envelope.author };
+    if with == other { thread } else { envelope.id }
 }
 
 /// What the secret of an invite that we have says to a frame of it.
@@ -113,6 +121,7 @@ pub(crate) fn commands(store: &Store, me: &PubKey, ask: Ask, keys_since: At) -> 
         Ask::Invite { id, seed, life_ms, petname } => Command::Invite { id, secret: seed, life_ms, petname },
         Ask::Join { code, petname } => join(store, me, code, petname)?,
         Ask::RevokeInvite(id) => Command::RevokeInvite { id },
+        Ask::RefuseRequest(peer) => Command::RefuseRequest { peer },
         Ask::ForgetPeer(peer) => Command::ForgetPeer { peer },
         Ask::Cancel(id) => Command::CancelMessage { id },
         Ask::Retry(id) => Command::RetryMessage { id, stored: store.stored_facts(&id)? },
@@ -138,4 +147,35 @@ fn recipient(text: &str) -> Result<Recipient, NotAsked> {
         return Err(NotAsked::Refused(AskError::NotAKey(shown)));
     }
     Ok(Recipient::Name(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use ocmesh_proto::{Body, Form};
+
+    use super::*;
+
+    #[test]
+    fn a_stranger_does_not_write_into_a_talk_of_others() {
+        let [me, friend, stranger] = [1, 2, 3].map(|n| PubKey::from_bytes([n; 32]));
+        let [talk, parent, id] = [7, 8, 9].map(|n| MessageId::from_bytes([n; 32]));
+        let envelope = |author: PubKey, recipient: PubKey| Envelope {
+            id,
+            event_id: id,
+            author,
+            recipient,
+            form: Form::Nip04,
+            written_at: At(0),
+            reply_to: Some(parent),
+            subject: None,
+            chain: None,
+            place: None,
+            urgent: false,
+            work: 0,
+            body: Body::Text("and me?".to_owned()),
+        };
+        assert_eq!(thread_in(&envelope(friend, me), &me, (talk, friend)), talk);
+        assert_eq!(thread_in(&envelope(me, friend), &me, (talk, friend)), talk, "our own copy");
+        assert_eq!(thread_in(&envelope(stranger, me), &me, (talk, friend)), id);
+    }
 }

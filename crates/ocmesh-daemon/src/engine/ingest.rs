@@ -1,10 +1,13 @@
 //! From the relay pool to the mesh: every event is verified and opened here, before anything else looks at it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use ocmesh_proto::{At, Body, EventId, Input, Link, Opened, RelayInfo, RelayUrl, Sub, Verdict};
+use ocmesh_proto::{At, Body, Door, EventId, Input, Link, Opened, PubKey, RelayInfo, RelayUrl, Sub, Verdict};
 use ocmesh_relay::{PoolEvent, PublishOutcome};
-use ocmesh_wire::Keys;
+use ocmesh_wire::{Keys, OpenError};
 use tokio::sync::mpsc;
 
 use super::{
@@ -37,6 +40,10 @@ pub(crate) struct Ingest {
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
     pub(crate) recent: Arc<Mutex<Recent>>,
+    /// What strangers' messages need to be looked at.
+    pub(crate) door: Door,
+    /// From whom the door asks nothing; the mesh task replaces it whole.
+    pub(crate) accepted: Arc<Mutex<Arc<BTreeSet<PubKey>>>>,
     pub(crate) forgeries: Forgeries,
     /// Forged events, whole: a copy of one costs no second verification.
     pub(crate) forged: Recent,
@@ -129,7 +136,7 @@ impl Ingest {
         if self.forged.contains(json) {
             return self.forgery(relay);
         }
-        match ocmesh_wire::open(&self.keys, json, self.clock.now()) {
+        match self.open_at_the_door(json) {
             Ok(opened) => {
                 // The id was recomputed from the content inside `open`, so it is the claimed one.
                 // A canary counts from the one relay it went through, and another may pass it on first.
@@ -143,6 +150,11 @@ impl Ingest {
                 self.recent().insert(*id.as_bytes());
                 Some(Heard { input: None, handled: Some(handled) })
             }
+            Err(OpenError::TooLittleWork) => {
+                let times = self.door.kept_out(self.clock.now())?;
+                tracing::info!(times, "strangers' events without the work they are asked for were left aside");
+                Some(Heard::from(Input::KeptOut { times }))
+            }
             Err(error) => {
                 tracing::debug!(%relay, event = short(&id.to_hex()), %error, "event left aside");
                 if !error.shows_lying_relay() {
@@ -152,6 +164,15 @@ impl Ingest {
                 self.forgery(relay)
             }
         }
+    }
+
+    fn open_at_the_door(&mut self, json: &str) -> Result<Opened, OpenError> {
+        let (now, us) = (self.clock.now(), self.keys.public());
+        let (door, accepted) = (&mut self.door, &self.accepted);
+        let is_accepted = |author: &PubKey| *author == us || accepted.lock().unwrap_or_else(PoisonError::into_inner).contains(author);
+        ocmesh_wire::open_at(&self.keys, json, now, &mut |author, work| {
+            door.is_open_to(work) || door.lets_in(is_accepted(author), work, now)
+        })
     }
 
     /// One more of this relay; the mesh and the log hear of it once a minute.

@@ -20,6 +20,7 @@ pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
                     let trust = record.as_ref().map_or("", |record| record.trust.as_str());
                     tracing::info!(%npub, name, trust, "peer trust changed");
                 }
+                PeerChange::Refused => tracing::info!(%npub, "request refused"),
                 PeerChange::Described => tracing::debug!(%npub, name, "peer described itself"),
                 PeerChange::Forgotten => tracing::info!(%npub, "peer forgotten"),
             }

@@ -164,6 +164,7 @@ impl MeshTask {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.later.clear();
         self.local_ahead_ms = None;
+        self.worker.stop_all();
         let now = self.clock.now();
         self.mesh = Mesh::new(self.mesh.me(), self.policy.clone(), snapshot, super::seed(now), now);
         Ok(())

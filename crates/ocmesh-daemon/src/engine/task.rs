@@ -1,13 +1,13 @@
 //! The loop around the core: inputs in, one transaction, then effects, then notices. Owns the mesh and the writing store.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
 use ocmesh_proto::{
-    Answer, At, Command, CommandId, Effect, Input, Lane, Mesh, Notice, Policy, Refusal, RelayRole, Status, Verdict,
+    Answer, At, Command, CommandId, Effect, Input, Lane, Mesh, Notice, Policy, PubKey, Refusal, RelayRole, Status, Verdict,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use ocmesh_relay::{ConnectOptions, Pool};
@@ -27,6 +27,7 @@ use super::{
     recent::Recent,
     recover::Failures,
     view,
+    worker::{Worked, Worker},
 };
 use crate::{
     clock::Clock,
@@ -57,6 +58,10 @@ pub(crate) struct MeshTask {
     pub(crate) clock: Clock,
     pub(crate) pool: Pool,
     pub(crate) recent: Arc<Mutex<Recent>>,
+    /// Whom the door lets in, as the thread that opens events knows it.
+    pub(crate) accepted: Arc<Mutex<Arc<BTreeSet<PubKey>>>>,
+    pub(crate) worker: Worker,
+    pub(crate) worked: mpsc::Receiver<Worked>,
     pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) inputs: mpsc::Receiver<Heard>,
     pub(crate) wakes: Dispatcher,
@@ -86,6 +91,7 @@ pub(crate) struct MeshTask {
 enum Arrival {
     Question(Question),
     Heard(Heard),
+    Worked(Worked),
     Stop,
     /// The goodbye took too long.
     Overdue,
@@ -213,6 +219,7 @@ impl MeshTask {
             arrival = stop => arrival,
             Some(question) = self.questions.recv() => Arrival::Question(question),
             Some(Answered { target, number, outcome }) = self.woken.recv() => heard(Input::WakeAnswered { target, number, outcome }),
+            Some(worked) = self.worked.recv() => Arrival::Worked(worked),
             input = self.inputs.recv() => input.map_or(Arrival::Closed, Arrival::Heard),
             () = tick => heard(Input::Ticked),
         }
@@ -256,7 +263,8 @@ impl MeshTask {
 
     fn take(&mut self, arrival: Arrival, after: &mut After) -> Result<(), BatchError> {
         match arrival {
-            Arrival::Closed => Ok(()),
+            Arrival::Worked(worked) if self.worker.take(&worked) => self.feed(worked.into(), after),
+            Arrival::Closed | Arrival::Worked(_) => Ok(()),
             Arrival::Overdue => {
                 tracing::warn!("goodbye took too long");
                 self.finished = true;
@@ -382,13 +390,14 @@ impl MeshTask {
 
     /// After the commit: effects, answers, notices, in this order.
     fn act(&mut self, after: After) {
+        self.tell_accepted();
         for effect in after.effects {
             self.start(effect);
         }
         for (id, answer) in after.replies {
             if let Some(waiting) = self.waiting.remove(&id) {
                 // Whoever asked may be gone already.
-                let _ = waiting.send(answer.map(told).map_err(AskError::from));
+                let _ = waiting.send(answer.map(Told::from).map_err(AskError::from));
             }
         }
         for notice in after.notices {
@@ -442,6 +451,8 @@ impl MeshTask {
                     }
                 }
             }
+            Effect::Work { job, message, to, bits } => self.work(job, message, to, bits),
+            Effect::StopWork { job } => self.worker.stop(job),
             Effect::Finish => self.finished = true,
             Effect::Wake { target, wake } => self.wakes.start(target, &wake),
             Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::FindUnread | Effect::Reply { .. } => {}
@@ -485,16 +496,4 @@ impl MeshTask {
 
 fn heard(input: Input) -> Arrival {
     Arrival::Heard(input.into())
-}
-
-fn told(answer: Answer) -> Told {
-    match answer {
-        Answer::Done => Told::Done,
-        Answer::Queued { id, to, written_at, status, secrets } => Told::Queued { id, to, written_at, status, secrets },
-        Answer::WouldQueue { to, form, relays, why, secrets, refused } => Told::WouldQueue { to, form, relays, why, secrets, refused },
-        Answer::Marked(count) => Told::Marked(count),
-        Answer::Peer(peer) => Told::Peer(peer),
-        Answer::Invited { id, expires_at, relays } => Told::Invited { id, expires_at, relays },
-        Answer::Invite(id) => Told::Invite(id),
-    }
 }

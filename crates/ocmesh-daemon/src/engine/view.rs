@@ -41,6 +41,7 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
         outbox_failed: failed,
         peers,
         peers_online,
+        work_asked: mesh.work_asked(),
         lookalikes: Arc::clone(mesh.lookalikes()),
         loops,
         wakes,
@@ -170,8 +171,8 @@ fn wake_warning(standing: &WakeStanding) -> Option<String> {
 }
 
 fn strangers_warning(left_aside: u64) -> Option<String> {
-    let what = "messages of strangers were left aside lately, as too many came or wait unread; acknowledge or accept some \
-                (ocmesh inbox, ocmesh peer trust), or let strangers ask first (inbox.policy)";
+    let what = "messages of strangers were left aside lately, as too many came or wait unread, or as they lack the work that is asked \
+                for (inbox.pow); acknowledge or accept some (ocmesh inbox, ocmesh peer trust), or let strangers ask first (inbox.policy)";
     (left_aside > 0).then(|| format!("{left_aside} {what}"))
 }
 

@@ -31,6 +31,21 @@ pub(super) enum Caller {
     Tool,
 }
 
+/// What a caller who was let in may do; added to its request by the guard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct May(Scope);
+
+impl May {
+    /// Lets through what only the owner says of itself: a program with a lesser token is not believed.
+    pub(super) fn as_owner(self, what: &str) -> Result<(), Fault> {
+        if self.0 >= Scope::Admin {
+            return Ok(());
+        }
+        let message = format!("{what} needs the scope \"admin\", and the token has \"{}\"", self.0.as_str());
+        Err(Fault::new(ErrorCode::ScopeMissing, message).hint("leave it out: only the owner decides this"))
+    }
+}
+
 /// Why a request is refused. The reason goes to the log alone: a page that probes us learns nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
@@ -42,9 +57,12 @@ enum Refused {
 }
 
 /// Lets a request through, or answers it.
-pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     match admit(&api, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(may) => {
+            request.extensions_mut().insert(May(may));
+            next.run(request).await
+        }
         Err(No { fault, scope }) => {
             let mut response = fault.into_response();
             // RFC 6750, section 3.1.
@@ -70,7 +88,7 @@ impl From<Fault> for No {
     }
 }
 
-fn admit(api: &Api, request: &Request) -> Result<(), No> {
+fn admit(api: &Api, request: &Request) -> Result<Scope, No> {
     let Some(caller) = request.extensions().get::<Caller>() else { return Err(not_this_user().into()) };
     if let Err(reason) = check(*caller, api.parts.port, request.uri(), request.headers()) {
         tracing::debug!(?reason, "a request was refused");
@@ -92,7 +110,8 @@ fn admit(api: &Api, request: &Request) -> Result<(), No> {
         let message = format!("this call needs the scope \"{}\", and the token has \"{}\"", needed.as_str(), may.as_str());
         return Err(No { fault: Fault::new(ErrorCode::ScopeMissing, message), scope: Some(needed) });
     }
-    Ok(check_body(request.headers())?)
+    check_body(request.headers())?;
+    Ok(may)
 }
 
 /// What a call on a path that exists needs. One that is not in the table is refused later; until then it needs everything.

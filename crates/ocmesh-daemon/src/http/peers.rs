@@ -46,7 +46,7 @@ pub(super) async fn list_peers(State(api): State<Arc<Api>>, RawQuery(query): Raw
     }))
 }
 
-async fn one(api: &Api, pubkey: PubKey) -> Result<Json<Peer>, Fault> {
+pub(super) async fn one(api: &Api, pubkey: PubKey) -> Result<Json<Peer>, Fault> {
     let (found, gaps) = store::read(api, move |reader| Ok((reader.peer(&pubkey)?, reader.gap_counts()?))).await?;
     let record = found.ok_or_else(|| unknown(pubkey))?;
     let gaps = gaps.get(&pubkey).copied().unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ocmesh_api::{HistoryLine, Hop, LooksLike, LoopStatus, Message, NameWarning, OutboxEntry, Peer, RelayStatus};
+use ocmesh_api::{HistoryLine, Hop, LooksLike, LoopStatus, Message, NameWarning, OutboxEntry, Peer, RelayStatus, Request};
 use ocmesh_proto::{At, Direction, HistoryEntry, HopState, Lookalikes, LoopState, PeerRecord, PubKey, RelayUrl, Status};
-use ocmesh_store::{GapCounts, MessageRow, OutboxRow};
+use ocmesh_store::{GapCounts, MessageRow, OutboxRow, RequestRow};
 
 use super::moment::write;
 use crate::engine::RelayView;
@@ -48,6 +48,7 @@ pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At, lookalikes: &Lo
         handshake: record.handshake.as_str().to_owned(),
         trust: record.trust.as_str().to_owned(),
         first_seen: write(record.first_seen),
+        work_asked: record.work_asked,
         dm: record.forms.iter().map(|form| form.as_str().to_owned()).collect(),
         relays,
         seen_on: urls(&record.seen_on),
@@ -58,6 +59,21 @@ pub(super) fn peer(record: PeerRecord, gaps: GapCounts, now: At, lookalikes: &Lo
         lost: gaps.lost,
         chain_breaks: gaps.breaks,
         name_warning: warning.map(name_warning),
+        untrusted: true,
+    }
+}
+
+pub(super) fn request(row: RequestRow, lookalikes: &Lookalikes) -> Request {
+    let warning = lookalikes.warning(&row.peer, row.name.as_deref(), row.petname.as_deref(), row.trust);
+    Request {
+        pubkey: row.peer.to_hex(),
+        npub: ocmesh_wire::npub(&row.peer),
+        name: row.name,
+        petname: row.petname,
+        name_warning: warning.map(name_warning),
+        messages: row.messages,
+        size: row.bytes,
+        since: write(row.since),
         untrusted: true,
     }
 }
@@ -134,6 +150,7 @@ pub(super) fn history(at: At, entry: HistoryEntry) -> HistoryLine {
         HistoryEntry::Failed { reason } => HistoryLine { why: Some(reason.as_str().to_owned()), ..line("failed") },
         HistoryEntry::Retried => line("retried"),
         HistoryEntry::AskedAgain => line("asked_again"),
+        HistoryEntry::Worked { bits } => HistoryLine { why: Some(format!("{bits} bits")), ..line("worked") },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::{Extension, extract::State};
 use ocmesh_api::{DryRun, ErrorBody, Origin, SecretSeen, SendAnswer, SendRequest, Sent};
 use ocmesh_proto::{MessagePart, limit::CONTENT_CHARS_MAX};
 
@@ -10,6 +10,7 @@ use super::{
     Api,
     body::{Json, JsonBody},
     error::Fault,
+    guard::May,
     key, moment,
     peers::unexpected,
     query::NoQuery,
@@ -26,7 +27,7 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 #[utoipa::path(post, path = "/send", request_body = SendRequest, responses(
     (status = 200, description = "on disk, in the outbox; with dry_run what would become of it", body = SendAnswer),
     (status = 400, description = "invalid_pubkey, peer_unknown, name_ambiguous", body = ErrorBody),
-    (status = 403, description = "peer_blocked", body = ErrorBody),
+    (status = 403, description = "peer_blocked, scope_missing", body = ErrorBody),
     (status = 409, description = "idempotency_conflict", body = ErrorBody),
     (status = 413, description = "content_too_long", body = ErrorBody),
     (status = 422, description = "content_empty, looks_like_secret", body = ErrorBody),
@@ -35,9 +36,16 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 ))]
 pub(super) async fn send_message(
     State(api): State<Arc<Api>>,
+    Extension(may): Extension<May>,
     _: NoQuery,
     JsonBody(request): JsonBody<SendRequest>,
 ) -> Result<Json<SendAnswer>, Fault> {
+    if request.origin == Some(Origin::Owner) {
+        may.as_owner("\"origin\": \"owner\"")?;
+    }
+    if request.allow_secret {
+        may.as_owner("\"allow_secret\"")?;
+    }
     let secrets = look_for_secrets(&api, &request);
     let SendRequest { to, content, reply_to, subject, idempotency_key, origin, urgent, allow_secret, dry_run } = request;
     let origin = origin.map_or(ocmesh_proto::Origin::Unsaid, |origin| match origin {
@@ -54,13 +62,14 @@ pub(super) async fn send_message(
             let (status, secrets) = (status.as_str().to_owned(), seen(&secrets));
             Ok(Json(SendAnswer::Sent(Sent { id: id.to_hex(), to: to.to_hex(), timestamp: moment::write(written_at), status, secrets })))
         }
-        Told::WouldQueue { to, form, relays, why, secrets, refused } => Ok(Json(SendAnswer::DryRun(DryRun {
+        Told::WouldQueue { to, form, relays, why, secrets, refused, work } => Ok(Json(SendAnswer::DryRun(DryRun {
             would: if refused { "refuse" } else { "queue" }.to_owned(),
             to: to.to_hex(),
             encryption: form.as_str().to_owned(),
             relays: relays.iter().map(ToString::to_string).collect(),
             route_reason: why.as_str().to_owned(),
             secrets: seen(&secrets),
+            work_bits: work,
         }))),
         told => Err(unexpected(&told)),
     }

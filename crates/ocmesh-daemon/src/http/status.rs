@@ -53,6 +53,7 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
         online_peer_count: counts.map_or_else(|| count(view.peers_online), |counts| counts.peers_online),
         unread_count: counts.map_or(0, |counts| counts.unread),
         request_count: counts.map_or(0, |counts| counts.held),
+        work_asked: view.work_asked,
         missing_count: counts.map_or(0, |counts| counts.missing),
         lost_count: counts.map_or(0, |counts| counts.lost),
         outbox: OutboxCounts { queued: count(view.outbox_waiting), relayed: count(view.outbox_relayed), failed: view.outbox_failed },

@@ -35,6 +35,7 @@ impl Mesh {
             why,
             hops: hops(relays, now),
             resend: None,
+            work: 0,
         };
         self.change(Change::PutSealed { message, event });
         self.keep(parcel);
@@ -73,6 +74,10 @@ impl Mesh {
     fn hand_over(&mut self, url: &RelayUrl, key: Key) {
         let now = self.now;
         let Some(mut parcel) = self.outbox.remove(&key) else { return };
+        let bits = self.parcel_work_due(&parcel);
+        if bits > 0 {
+            return self.work_first(parcel, bits);
+        }
         if parcel.form == Form::Nip17 && now.since(parcel.wrapped_at) > WRAP_AGE_MS_MAX {
             // Wrap again first; the hops wait a moment so that this relay is not asked twice with the old wrap.
             let to = if parcel.class == ParcelClass::OwnCopy { self.me } else { parcel.to };
@@ -101,7 +106,7 @@ impl Mesh {
         self.out.effects.push(Effect::Publish { relay: url.clone(), event, json: None, lane: Lane::Direct });
     }
 
-    pub(crate) fn rewrapped(&mut self, message: MessageId, class: ParcelClass, sealed: Result<Sealed, SealRefused>) {
+    pub(crate) fn rewrapped(&mut self, message: MessageId, class: ParcelClass, work: u32, sealed: Result<Sealed, SealRefused>) {
         let Some(mut parcel) = self.outbox.remove(&(message, class)) else { return };
         let now = self.now;
         let Ok(sealed) = sealed else {
@@ -112,10 +117,16 @@ impl Mesh {
         };
         parcel.event = sealed.event.id;
         parcel.wrapped_at = now;
+        parcel.work = work;
         for hop in &mut parcel.hops {
             match &mut hop.state {
                 // Those that waited for this wrap; who waits longer has its reason.
-                HopState::Waiting { next_at, .. } if *next_at <= now.plus(MINUTE) => *next_at = now,
+                HopState::Waiting { next_at, last_error, .. } if *next_at <= now.plus(MINUTE) => {
+                    *next_at = now;
+                    if work > 0 {
+                        *last_error = None;
+                    }
+                }
                 // Its answer will speak of the old wrap, which nobody knows any more: this relay gets the new one too.
                 HopState::InFlight { tries, .. } => {
                     hop.state = HopState::Waiting { tries: *tries, next_at: now, last_error: None };

@@ -9,6 +9,7 @@ use crate::{
 impl Mesh {
     pub(crate) fn drop_written(&mut self, parcel: &Parcel) {
         self.change(Change::DropParcel { message: parcel.message, class: parcel.class });
+        self.stop_work(parcel.message, parcel.class);
         for hop in &parcel.hops {
             self.release_route(&hop.relay);
         }
@@ -168,6 +169,7 @@ impl Mesh {
             why,
             hops: hops(relays, now),
             resend,
+            work: 0,
         });
         Ok(())
     }

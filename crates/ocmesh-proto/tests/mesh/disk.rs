@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ocmesh_proto::{
     AskedFacts, At, Body, Change, Direction, EventId, Facts, Gap, HistoryEntry, InboundFacts, InviteFacts, InviteId, InviteRecord,
     InviteSecret, JoinFrame, JoinedFrame, LineId, MessageId, MessageRecord, Opened, Origin, OwnLine, Parcel, ParcelClass, PeerLine,
-    PeerRecord, Place, PlaceFacts, PubKey, Recipient, RelayRecord, RelayUrl, SendRequest, StoredFacts, StrangerFacts, Trust, Turn,
+    PeerRecord, Place, PlaceFacts, PubKey, Recipient, RelayRecord, RelayUrl, SendRequest, Status, StoredFacts, StrangerFacts, Trust, Turn,
     UnreadFacts, WakeRecord, WakeTargetId, limit::LINES_PER_PEER_MAX, time::HOUR,
 };
+
+use super::world::World;
 
 pub(crate) fn inbound(message: &MessageRecord) -> InboundFacts {
     InboundFacts { id: message.id, from: message.peer, form: message.form, is_read: message.read_at.is_some(), receipts: message.receipts }
@@ -165,6 +167,13 @@ impl Disk {
             Change::AddHistory { id, entry, .. } => self.history.entry(id).or_default().push(entry),
             Change::SetRead { id, at } => self.messages.get_mut(&id).unwrap().read_at = Some(at),
             Change::SetReceipts { id, receipts } => self.messages.get_mut(&id).unwrap().receipts = receipts,
+            Change::DropHeld(peer) => {
+                let held: Vec<MessageId> = self.messages.values().filter(|m| m.peer == peer && m.held).map(|m| m.id).collect();
+                for id in held {
+                    self.messages.remove(&id);
+                    self.seen.insert(id);
+                }
+            }
             Change::ReleaseHeld(peer) => self.messages.values_mut().filter(|m| m.peer == peer).for_each(|m| m.held = false),
             Change::PutParcel(parcel) => {
                 self.parcels.insert((parcel.message, parcel.class), *parcel);
@@ -219,5 +228,24 @@ impl Disk {
                 self.wakes.remove(&target).unwrap();
             }
         }
+    }
+}
+
+/// What the nodes' disks show.
+impl World {
+    pub(crate) fn status(&self, index: usize, id: MessageId) -> Status {
+        self.nodes[index].disk.messages[&id].status.clone()
+    }
+
+    pub(crate) fn inbox(&self, index: usize) -> Vec<&MessageRecord> {
+        self.nodes[index].disk.messages.values().filter(|m| m.direction == Direction::In).collect()
+    }
+
+    pub(crate) fn peer_trust(&self, index: usize, peer: &PubKey) -> Trust {
+        self.nodes[index].disk.peers[peer].trust
+    }
+
+    pub(crate) fn peer(&self, index: usize, other: usize) -> Option<&PeerRecord> {
+        self.nodes[index].disk.peers.get(&self.nodes[other].me)
     }
 }

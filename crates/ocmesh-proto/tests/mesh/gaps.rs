@@ -139,7 +139,7 @@ fn frame_from(world: &mut World, author: PubKey, body: Body) -> Frame {
     let (reply_to, subject, chain, place) = (None, None, None, None);
     let form = Form::Nip17;
     let envelope =
-        Envelope { id, event_id, author, recipient, form, written_at: now, reply_to, subject, chain, place, urgent: false, body };
+        Envelope { id, event_id, author, recipient, form, written_at: now, reply_to, subject, chain, place, urgent: false, work: 0, body };
     let input = Input::EventOpened { relay: url(A), opened: Opened::Direct(envelope), facts: Facts::default() };
     Frame { input, created_now: now }
 }
@@ -236,7 +236,7 @@ fn claims(world: &mut World, author: PubKey, place: Place, facts: PlaceFacts) ->
     let (reply_to, subject, chain, place) = (None, None, None, Some(place));
     let (form, body) = (Form::Nip17, Body::Text("x".to_owned()));
     let envelope =
-        Envelope { id, event_id, author, recipient, form, written_at: now, reply_to, subject, chain, place, urgent: false, body };
+        Envelope { id, event_id, author, recipient, form, written_at: now, reply_to, subject, chain, place, urgent: false, work: 0, body };
     let facts = Facts { place: Some(Box::new(facts)), ..Facts::default() };
     let input = Input::EventOpened { relay: url(A), opened: Opened::Direct(envelope), facts };
     world.nodes[1].mesh.as_mut().unwrap().handle(input, now)

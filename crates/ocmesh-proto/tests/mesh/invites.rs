@@ -170,6 +170,7 @@ fn hand(world: &mut World, author: PubKey, body: Body, facts: Option<Box<InviteF
         chain: None,
         place: None,
         urgent: false,
+        work: 0,
         body,
     });
     let facts = ocmesh_proto::Facts { invite: facts, ..ocmesh_proto::Facts::default() };

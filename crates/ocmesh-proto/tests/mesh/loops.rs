@@ -414,6 +414,7 @@ fn no_frame_is_answered_with_a_message_and_no_receipt_with_anything() {
             chain: Some(Chain { id, hops: 3 }),
             place: None,
             urgent: false,
+            work: 0,
             body,
         });
         talk.world.watched = Some(Vec::new());
@@ -462,8 +463,21 @@ fn hear(world: &mut World, node: usize, author: PubKey, text: &str, chain: Optio
     let (id, me, now) = (world.fresh_id(), world.nodes[node].me, world.now);
     let (form, body) = (Form::Nip04, Body::Text(text.to_owned()));
     let (reply_to, subject, place) = (None, None, None);
-    let envelope =
-        Envelope { id, event_id: id, author, recipient: me, form, written_at: now, reply_to, subject, chain, place, urgent: false, body };
+    let envelope = Envelope {
+        id,
+        event_id: id,
+        author,
+        recipient: me,
+        form,
+        written_at: now,
+        reply_to,
+        subject,
+        chain,
+        place,
+        urgent: false,
+        work: 0,
+        body,
+    };
     world.input(node, Input::EventOpened { relay: url(A), opened: Opened::Direct(envelope), facts: Facts::default() });
     id
 }

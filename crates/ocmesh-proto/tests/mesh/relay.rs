@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ocmesh_proto::{At, EventId, Filter, Opened, PubKey, Sub, kind};
+use ocmesh_proto::{At, EventId, Filter, Input, JobId, MessageId, Opened, PubKey, Sealed, Sub, kind};
+
+use super::world::World;
 
 /// What a relay does with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,4 +84,16 @@ pub(crate) fn matches_filter(filter: &Filter, event: &FakeEvent) -> bool {
         && filter.tags.iter().all(|(letter, values)| tag(letter, values))
         && filter.since.is_none_or(|since| event.created_at >= since)
         && filter.until.is_none_or(|until| event.created_at <= until)
+}
+
+impl World {
+    /// Does what a node works for at once, unless work is slow here.
+    pub(crate) fn work(&mut self, index: usize, job: JobId, message: MessageId, to: PubKey, bits: u32) {
+        self.works.push((index, job, bits));
+        if !self.slow_work {
+            let event = self.wrap(message, to, bits);
+            let sealed = Ok(Sealed { message_id: message, event, own_copy: None, rumor: Some("rumor".into()), chain: None });
+            self.push(index, Input::DraftSealed { job, sealed });
+        }
+    }
 }

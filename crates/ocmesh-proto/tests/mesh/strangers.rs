@@ -1,7 +1,8 @@
 //! What strangers may cause, and what not.
 
 use ocmesh_proto::{
-    Answer, Body, Command, Envelope, Form, InboxPolicy, Input, MessageId, Opened, Presence, Recipient, Refusal, SendRequest, Trust,
+    Answer, Body, Command, Envelope, Form, InboxPolicy, Input, MessageId, Notice, Opened, PeerChange, Presence, Recipient, Refusal,
+    SendRequest, Trust,
     time::{MINUTE, SECOND},
 };
 
@@ -39,6 +40,7 @@ fn a_receipt_from_somebody_else_moves_nothing() {
         chain: None,
         place: None,
         urgent: false,
+        work: 0,
         body: Body::Read(id),
     });
     let facts = ocmesh_proto::Facts {
@@ -71,6 +73,7 @@ fn from(world: &mut World, author: [u8; 32], body: Body) -> (MessageId, Opened) 
         chain: None,
         place: None,
         urgent: false,
+        work: 0,
         body,
     };
     (id, Opened::Direct(envelope))
@@ -115,7 +118,10 @@ fn a_flood_of_pings_is_answered_within_bounds() {
     assert_eq!(pongs(&ping_from(&mut world, author(1))), 1);
     assert_eq!(pongs(&ping_from(&mut world, author(1))), 0, "one peer, once in ten seconds");
     let answered: usize = (2..6_000).map(|n| pongs(&ping_from(&mut world, author(n)))).sum();
-    assert!(answered <= 4_096, "{answered}");
+    assert_eq!(answered, 255, "256 with the one before");
+    let friend = ocmesh_proto::PubKey::from_bytes(author(7_000));
+    world.command(0, Command::AddPeer { peer: friend, hints: Vec::new(), petname: None }).unwrap();
+    assert_eq!(pongs(&ping_from(&mut world, author(7_000))), 1, "a flood takes no friend's place");
     world.now = world.now.plus(11 * MINUTE);
     assert_eq!(pongs(&ping_from(&mut world, author(9_999))), 1, "the flood is over");
 }
@@ -227,15 +233,56 @@ fn of_a_thousand_strangers_two_hundred_find_room_and_a_friend_always_does() {
 
 #[test]
 fn where_the_owner_is_asked_a_stranger_has_one_request() {
-    let mut world = alone();
-    world.kill(0);
-    world.nodes[0].policy.inbox = InboxPolicy::Ask;
-    world.start(0);
-    world.pass(5 * SECOND);
+    let mut world = alone_with(InboxPolicy::Ask);
     for n in 0..5 {
         message_from(&mut world, author(1), &n.to_string());
     }
     assert_eq!(world.inbox(0).iter().map(|message| (message.held, message.content.as_str())).collect::<Vec<_>>(), [(true, "0")]);
+}
+
+/// Ada, with another policy for strangers.
+fn alone_with(inbox: InboxPolicy) -> World {
+    let mut world = alone();
+    world.kill(0);
+    world.nodes[0].policy.inbox = inbox;
+    world.start(0);
+    world.pass(5 * SECOND);
+    world
+}
+
+#[test]
+fn a_request_is_accepted_refused_or_ended_by_blocking() {
+    let mut world = alone_with(InboxPolicy::Ask);
+    let peers: Vec<ocmesh_proto::PubKey> = (1..4).map(|n| ocmesh_proto::PubKey::from_bytes(author(n))).collect();
+    let ids: Vec<MessageId> = (1..4).map(|n| message_from(&mut world, author(n), "may I?")).collect();
+    assert!(world.inbox(0).iter().all(|message| message.held));
+    world.command(0, Command::AddPeer { peer: peers[0], hints: Vec::new(), petname: None }).unwrap();
+    world.command(0, Command::RefuseRequest { peer: peers[1] }).unwrap();
+    world.command(0, Command::SetTrust { peer: peers[2], trust: Trust::Blocked }).unwrap();
+    assert_eq!(world.inbox(0).iter().map(|message| (message.id, message.held)).collect::<Vec<_>>(), [(ids[0], false)]);
+    let told = |peer: &ocmesh_proto::PubKey, what: PeerChange| world.nodes[0].notices.contains(&Notice::PeerChanged { peer: *peer, what });
+    assert!(told(&peers[0], PeerChange::Trust) && told(&peers[1], PeerChange::Refused) && told(&peers[2], PeerChange::Trust));
+    // What was refused does not come again; its author may ask anew, and learns nothing.
+    let again = world.nodes[0].disk.seen.clone();
+    assert!(again.contains(&ids[1]) && again.contains(&ids[2]));
+    assert_eq!(find_room(&mut world, 2..3), 1);
+    assert_eq!(world.peer_trust(0, &peers[1]), Trust::Unknown);
+    assert_eq!(find_room(&mut world, 3..4), 0, "who is blocked cannot ask");
+    // Whoever is accepted keeps what it wrote.
+    world.command(0, Command::RefuseRequest { peer: peers[0] }).unwrap();
+    assert!(world.inbox(0).iter().any(|message| message.id == ids[0]));
+}
+
+#[test]
+fn a_closed_inbox_takes_nothing_of_strangers_and_everything_of_friends() {
+    let mut world = alone_with(InboxPolicy::Closed);
+    let id = message_from(&mut world, author(1), "hello");
+    assert!(world.inbox(0).is_empty());
+    assert!(world.nodes[0].disk.seen.contains(&id), "it is done with");
+    assert_eq!(left_aside(&world), 0, "nothing waits for room that will not be");
+    let friend = ocmesh_proto::PubKey::from_bytes(author(2));
+    world.command(0, Command::AddPeer { peer: friend, hints: Vec::new(), petname: None }).unwrap();
+    assert_eq!(find_room(&mut world, 2..3), 1);
 }
 
 #[test]

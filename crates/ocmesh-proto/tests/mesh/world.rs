@@ -6,9 +6,9 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Form, Input, Link,
-    ListPurpose, Mesh, MessageId, MessageRecord, Notice, Opened, PeerRecord, Policy, Presence, Profile, PubKey, Recipient, Refusal,
-    RelayInfo, RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Status, Step, Verdict, kind,
+    Answer, At, Body, Chain, Command, CommandId, Direction, Draft, DraftBody, Effect, Envelope, EventId, Facts, Form, Input, JobId, Link,
+    ListPurpose, Mesh, MessageId, MessageRecord, Notice, Opened, Policy, Presence, Profile, PubKey, Recipient, Refusal, RelayInfo,
+    RelayList, RelayUrl, Sealed, SendRequest, SignedEvent, Snapshot, Step, Verdict, kind,
 };
 
 pub(crate) use super::relay::{Ears, FakeEvent, FakeRelay, Temper};
@@ -43,6 +43,10 @@ pub(crate) struct World {
     /// Wraps of texts that no relay will show to anybody, from now on.
     pub(crate) withhold_next: usize,
     pub(crate) withheld: BTreeSet<EventId>,
+    /// Work that was asked for: by whom, under which name, how many bits. With `slow_work` it is never done.
+    pub(crate) works: Vec<(usize, JobId, u32)>,
+    pub(crate) stopped_works: Vec<JobId>,
+    pub(crate) slow_work: bool,
     rumors: BTreeMap<MessageId, (PubKey, ocmesh_proto::DirectDraft)>,
     next_id: u64,
 }
@@ -65,6 +69,9 @@ impl World {
             watched: None,
             withhold_next: 0,
             withheld: BTreeSet::new(),
+            works: Vec::new(),
+            stopped_works: Vec::new(),
+            slow_work: false,
             rumors: BTreeMap::new(),
             next_id: 1,
         }
@@ -315,6 +322,8 @@ impl World {
             Effect::Reply { to, answer } => {
                 self.nodes[index].answers.insert(to, answer);
             }
+            Effect::Work { job, message, to, bits } => self.work(index, job, message, to, bits),
+            Effect::StopWork { job } => self.stopped_works.push(job),
             Effect::Finish => self.nodes[index].finished = true,
             Effect::Wake { target, wake } => self.wake(index, target, wake),
             Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::FindUnread => unreachable!("answered inside the step"),
@@ -372,8 +381,8 @@ impl World {
             Draft::Direct(draft) => {
                 let message_id = self.fresh_id();
                 self.rumors.insert(message_id, (me, draft.clone()));
-                let event = self.wrap(message_id, draft.to);
-                let own_copy = draft.own_copy.then(|| self.wrap(message_id, me));
+                let event = self.wrap(message_id, draft.to, 0);
+                let own_copy = draft.own_copy.then(|| self.wrap(message_id, me, 0));
                 let rumor = (draft.form == Form::Nip17).then(|| Arc::from("rumor"));
                 let id = if draft.form == Form::Nip17 { message_id } else { event.id };
                 Sealed { message_id: id, event, own_copy, rumor, chain: draft.chain }
@@ -392,6 +401,7 @@ impl World {
                     chain: None,
                     place: None,
                     urgent: false,
+                    work: 0,
                     body: Body::Canary,
                 };
                 let (created_at, tags) = (now.minus(2 * 86_400_000 - 1_000), vec![('p', me.to_hex())]);
@@ -401,7 +411,7 @@ impl World {
                 Sealed { message_id: id, event, own_copy: None, rumor: None, chain: None }
             }
             Draft::Rewrap { id, to, .. } => {
-                let event = self.wrap(id, to);
+                let event = self.wrap(id, to, 0);
                 Sealed { message_id: id, event, own_copy: None, rumor: Some(Arc::from("rumor")), chain: None }
             }
             Draft::Presence(p) => {
@@ -416,6 +426,7 @@ impl World {
                     status: p.status,
                     next_at: Some(p.next_at),
                     relays: p.relays,
+                    work_asked: p.work_asked,
                 });
                 let (number, tag) = if addressable { (kind::PRESENCE, ('d', "ocmesh-presence")) } else { (kind::NOTE, ('t', "ocmesh")) };
                 self.event(me, number, p.created_at, vec![(tag.0, tag.1.to_owned())], opened)
@@ -442,7 +453,7 @@ impl World {
         Sealed { message_id: id, event: SignedEvent { id, kind, json: Arc::from("{}") }, own_copy: None, rumor: None, chain: None }
     }
 
-    fn wrap(&mut self, message: MessageId, to: PubKey) -> SignedEvent {
+    pub(crate) fn wrap(&mut self, message: MessageId, to: PubKey, work: u32) -> SignedEvent {
         let (author, draft) = self.rumors[&message].clone();
         let event_id = self.fresh_id();
         let nip17 = draft.form == Form::Nip17;
@@ -476,6 +487,7 @@ impl World {
             chain: nip17.then(|| draft.chain.unwrap_or(Chain { id, hops: 0 })),
             place: draft.place,
             urgent: draft.urgent,
+            work,
             body,
         });
         // A gift wrap is back-dated up to two days; a kind 4 tells the truth.
@@ -484,17 +496,5 @@ impl World {
         let event = FakeEvent { id: event_id, kind: number, author, created_at, tags: vec![('p', to.to_hex())], opened };
         self.events.insert(event_id, event);
         SignedEvent { id: event_id, kind: number, json: Arc::from("{}") }
-    }
-
-    pub(crate) fn status(&self, index: usize, id: MessageId) -> Status {
-        self.nodes[index].disk.messages[&id].status.clone()
-    }
-
-    pub(crate) fn inbox(&self, index: usize) -> Vec<&MessageRecord> {
-        self.nodes[index].disk.messages.values().filter(|m| m.direction == Direction::In).collect()
-    }
-
-    pub(crate) fn peer(&self, index: usize, other: usize) -> Option<&PeerRecord> {
-        self.nodes[index].disk.peers.get(&self.nodes[other].me)
     }
 }

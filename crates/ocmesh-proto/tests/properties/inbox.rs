@@ -70,6 +70,8 @@ struct Known {
     kept: bool,
     /// Dropped for good, rather than left aside until there is room.
     dropped: bool,
+    /// Forgotten before anybody saw it, as its author was blocked while it was held.
+    refused: bool,
     read: bool,
     /// Times it came since there was room for it.
     came: usize,
@@ -83,8 +85,8 @@ struct Known {
 
 impl Known {
     fn fresh(from: PubKey) -> Self {
-        let (kept, dropped, read) = (false, false, false);
-        Self { from, kept, dropped, read, came: 0, stored: 0, announced: 0, receipts: 0, repeated_at: None }
+        let (kept, dropped, refused, read) = (false, false, false, false);
+        Self { from, kept, dropped, refused, read, came: 0, stored: 0, announced: 0, receipts: 0, repeated_at: None }
     }
 }
 
@@ -142,7 +144,13 @@ impl Trial {
                 }
             }
             Op::Trusts(from, trust) => {
-                _ = self.world.command(US, Command::SetTrust { peer: key(PEERS[*from]), trust: *trust });
+                let peer = key(PEERS[*from]);
+                let held: Vec<MessageId> =
+                    self.world.inbox(US).iter().filter(|message| message.peer == peer && message.held).map(|message| message.id).collect();
+                _ = self.world.command(US, Command::SetTrust { peer, trust: *trust });
+                if self.trust(&peer) == Trust::Blocked {
+                    held.iter().for_each(|id| self.known.get_mut(id).unwrap().refused = true);
+                }
             }
             Op::Pass(ms) => self.world.pass(*ms),
             Op::Crash => {
@@ -160,8 +168,21 @@ impl Trial {
     fn comes(&mut self, author: PubKey, id: MessageId, event_id: EventId, form: Form, body: Body, relay: usize) {
         let (recipient, written_at) = (self.world.nodes[US].me, self.world.now);
         let (reply_to, subject, chain) = (None, None, None);
-        let envelope =
-            Envelope { id, event_id, author, recipient, form, written_at, reply_to, subject, chain, place: None, urgent: false, body };
+        let envelope = Envelope {
+            id,
+            event_id,
+            author,
+            recipient,
+            form,
+            written_at,
+            reply_to,
+            subject,
+            chain,
+            place: None,
+            urgent: false,
+            work: 0,
+            body,
+        };
         let (relay, facts) = (url(RELAYS[relay]), Facts::default());
         self.world.input(US, Input::EventOpened { relay, opened: Opened::Direct(envelope), facts });
     }
@@ -180,7 +201,9 @@ impl Trial {
             let times = usize::from(known.kept);
             assert_eq!((known.stored, known.announced), (times, times), "stored and announced once, or dropped: {known:?}");
             let waits = self.policy == InboxPolicy::Ask && !self.trust(&known.from).is_accepted();
-            if known.read {
+            if known.refused {
+                assert!(!out.contains(id), "handed out after its author was blocked");
+            } else if known.read {
                 assert!(!out.contains(id), "handed out after it was acknowledged");
             } else if known.kept && !waits {
                 assert!(out.contains(id), "not handed out: {known:?}");

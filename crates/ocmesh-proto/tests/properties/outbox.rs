@@ -236,6 +236,7 @@ impl Trial {
             chain,
             place: None,
             urgent: false,
+            work: 0,
             body,
         }));
     }

@@ -82,6 +82,14 @@ pub(super) fn release_held(db: &Connection, peer: &PubKey) -> Result<(), WriteEr
     Ok(())
 }
 
+/// Their ids stay, as of frames, so that relays do not bring them back.
+pub(super) fn drop_held(db: &Connection, peer: &PubKey, now: At) -> Result<(), WriteError> {
+    let seen = "INSERT INTO seen (id, at) SELECT id, ?2 FROM messages WHERE peer = ?1 AND held = 1 ON CONFLICT (id) DO NOTHING";
+    db.prepare_cached(seen)?.execute(params![peer.as_bytes(), ms(now)])?;
+    db.prepare_cached("DELETE FROM messages WHERE peer = ?1 AND held = 1")?.execute([peer.as_bytes()])?;
+    Ok(())
+}
+
 /// A line for a message that is not stored, as of a frame, is left out: nobody could ask for it.
 pub(super) fn add_history(db: &Connection, id: &MessageId, at: At, entry: &HistoryEntry) -> Result<(), WriteError> {
     let entry = serde_json::to_string(entry)?;

@@ -10,11 +10,11 @@ use crate::{
 
 const PUT: &str = "
     INSERT INTO peers (pubkey, name, petname, search, about, version, features, forms, last_form, status, presence_relays, dm_relays,
-        read_relays, seen_on, source, first_seen, last_seen, presence_at, lease_until, handshake, trust)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+        read_relays, seen_on, source, first_seen, last_seen, presence_at, lease_until, handshake, trust, work_asked)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
     ON CONFLICT (pubkey) DO UPDATE SET name = ?2, petname = ?3, search = ?4, about = ?5, version = ?6, features = ?7, forms = ?8,
         last_form = ?9, status = ?10, presence_relays = ?11, dm_relays = ?12, read_relays = ?13, seen_on = ?14, source = ?15,
-        first_seen = ?16, last_seen = ?17, presence_at = ?18, lease_until = ?19, handshake = ?20, trust = ?21";
+        first_seen = ?16, last_seen = ?17, presence_at = ?18, lease_until = ?19, handshake = ?20, trust = ?21, work_asked = ?22";
 
 pub(super) fn put(db: &Connection, peer: &PeerRecord) -> Result<(), WriteError> {
     let handshake = if peer.handshake == Handshake::None { None } else { Some(serde_json::to_string(&peer.handshake)?) };
@@ -41,6 +41,7 @@ pub(super) fn put(db: &Connection, peer: &PeerRecord) -> Result<(), WriteError> 
         ms(peer.lease_until),
         handshake,
         peer.trust.as_str(),
+        peer.work_asked,
     ])?;
     Ok(())
 }

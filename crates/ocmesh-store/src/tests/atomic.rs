@@ -119,7 +119,7 @@ fn readers_see_only_what_is_committed_and_the_writer_sees_all() {
     store.apply(&add(inbound(1, 1, NOW)), NOW).unwrap();
     store.apply(&Change::AddSeen { id: id(2), at: NOW }, NOW).unwrap();
     assert!(store.is_seen(&id(1)).unwrap() && store.is_seen(&id(2)).unwrap());
-    assert_eq!(store.thread_of(&id(1)).unwrap(), Some(id(1)));
+    assert_eq!(store.thread_of(&id(1)).unwrap().map(|(thread, _)| thread), Some(id(1)));
     assert_eq!(store.unread_facts(10).unwrap().len(), 1);
     assert!(reader.message(&id(1)).unwrap().is_none());
     assert_eq!(reader.counts(NOW).unwrap().messages, 0);

@@ -21,6 +21,7 @@ fn full_peer() -> PeerRecord {
         features: vec!["messaging".to_owned(), AWKWARD.to_owned()],
         forms: vec![Form::Nip17, Form::Nip04],
         last_form: Some(Form::Nip44),
+        work_asked: 16,
         status: PeerStatus::Busy,
         presence_relays: vec![relay(1), relay(2)],
         dm_relays: Some(PeerRelays { created_at: At(5), relays: vec![relay(3)] }),
@@ -233,8 +234,8 @@ fn notices_are_numbered_for_ever_and_come_back() {
         Notice::RelayChanged { relay: relay(1) },
         Notice::OwnChanged,
     ];
-    use PeerChange::{Described, Discovered, Forgotten, Handshaked, Offline, Online, Trust as TrustChanged};
-    for what in [Discovered, Handshaked, Online, Offline, TrustChanged, Described, Forgotten] {
+    use PeerChange::{Described, Discovered, Forgotten, Handshaked, Offline, Online, Refused, Trust as TrustChanged};
+    for what in [Discovered, Handshaked, Online, Offline, TrustChanged, Refused, Described, Forgotten] {
         notices.push(Notice::PeerChanged { peer: peer_key(2), what });
     }
     assert_eq!(store.reader().newest_notice_seq().unwrap(), 0);

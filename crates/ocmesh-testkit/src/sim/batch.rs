@@ -256,6 +256,13 @@ impl World {
             Effect::SignInAgain { .. } => {}
             Effect::Unsubscribe { relay, sub } => self.unsubscribe(a, &relay, sub),
             Effect::Publish { relay, event, json, lane } => self.publish(a, &relay, event, json.is_some(), lane),
+            Effect::Work { job, message, to, bits } => {
+                let now = self.agents[a].clock(self.now);
+                let sealed = self.wire.worked(message, to, bits, now);
+                self.push(a, Input::DraftSealed { job, sealed });
+            }
+            // What is done at once cannot be stopped.
+            Effect::StopWork { .. } => {}
             Effect::Finish => self.finished(a),
             // No agent here has a target.
             Effect::Wake { .. } | Effect::FindUnread => {}

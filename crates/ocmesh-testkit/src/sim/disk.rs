@@ -103,6 +103,14 @@ impl Disk {
                     message.receipts = receipts;
                 }
             }
+            Change::DropHeld(peer) => {
+                let held = |message: &&MessageRecord| message.peer == peer && message.held;
+                let ids: Vec<MessageId> = self.messages.values().filter(held).map(|message| message.id).collect();
+                for id in ids {
+                    self.messages.remove(&id);
+                    self.seen.insert(id);
+                }
+            }
             Change::ReleaseHeld(peer) => self.messages.values_mut().filter(|message| message.peer == peer).for_each(|m| m.held = false),
             Change::PutParcel(parcel) => {
                 let event = parcel.event;

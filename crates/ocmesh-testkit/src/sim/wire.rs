@@ -123,7 +123,7 @@ impl Wire {
                 if !has_rumor {
                     return Err(SealRefused("the rumor is gone"));
                 }
-                let event = self.wrap(id, to, at).ok_or(SealRefused("no such rumor"))?;
+                let event = self.wrap(id, to, at, 0).ok_or(SealRefused("no such rumor"))?;
                 Sealed { message_id: id, event, own_copy: None, rumor: Some(Arc::from("rumor")), chain: None }
             }
             Draft::Presence(draft) => {
@@ -138,6 +138,7 @@ impl Wire {
                     status: draft.status,
                     next_at: Some(draft.next_at),
                     relays: draft.relays,
+                    work_asked: draft.work_asked,
                 };
                 announced(self.public(me, number, draft.created_at, Some(draft.expires_at), Opened::Presence(presence)))
             }
@@ -156,6 +157,12 @@ impl Wire {
         })
     }
 
+    /// A wrap that shows so much work.
+    pub(super) fn worked(&mut self, id: MessageId, to: PubKey, bits: u32, now: At) -> Result<Sealed, SealRefused> {
+        let event = self.wrap(id, to, now, bits).ok_or(SealRefused("no such rumor"))?;
+        Ok(Sealed { message_id: id, event, own_copy: None, rumor: Some(Arc::from("rumor")), chain: None })
+    }
+
     fn public(&mut self, author: PubKey, kind: u16, created_at: At, expires_at: Option<At>, opened: Opened) -> SignedEvent {
         let id = self.fresh_id();
         self.publishable(WireEvent { id, kind, author, to: None, created_at, expires_at, opened })
@@ -168,13 +175,13 @@ impl Wire {
         let chain = draft.chain.unwrap_or(Chain { id, hops: 0 });
         let (to, copy) = (draft.to, draft.own_copy && nip17);
         self.rumors.insert(id, Rumor { author: me, draft, chain });
-        let event = self.wrap(id, to, now).unwrap_or_else(|| SignedEvent { id, kind: 0, json: Arc::from("") });
-        let own_copy = if copy { self.wrap(id, me, now) } else { None };
+        let event = self.wrap(id, to, now, 0).unwrap_or_else(|| SignedEvent { id, kind: 0, json: Arc::from("") });
+        let own_copy = if copy { self.wrap(id, me, now, 0) } else { None };
         Sealed { message_id: id, event, own_copy, rumor: nip17.then(|| Arc::from("rumor")), chain: Some(chain) }
     }
 
     /// Wraps a rumor for somebody, back-dated as NIP-59 asks; a kind 4 event tells the truth.
-    fn wrap(&mut self, id: MessageId, to: PubKey, now: At) -> Option<SignedEvent> {
+    fn wrap(&mut self, id: MessageId, to: PubKey, now: At, work: u32) -> Option<SignedEvent> {
         let Rumor { author, draft, chain } = self.rumors.get(&id)?.clone();
         let nip17 = draft.form == Form::Nip17;
         let event_id = if nip17 { self.fresh_id() } else { id };
@@ -202,6 +209,7 @@ impl Wire {
             chain: Some(chain),
             place: draft.place,
             urgent: draft.urgent,
+            work,
             body,
         });
         Some(self.enclose(event_id, to, opened, now, None))
@@ -222,6 +230,7 @@ impl Wire {
             chain: None,
             place: None,
             urgent: false,
+            work: 0,
             body: Body::Canary,
         };
         self.enclose(event_id, me, Opened::Direct(envelope), at, Some(expires_at))
@@ -251,8 +260,21 @@ impl Wire {
             let draft = DirectDraft { to, form, body, written_at, reply_to, subject: None, chain, place, urgent: false, own_copy: false };
             self.rumors.insert(id, Rumor { author, draft, chain: Chain { id, hops: 0 } });
         }
-        let envelope =
-            Envelope { id, event_id, author, recipient: to, form, written_at, reply_to, subject, chain, place, urgent: false, body };
+        let envelope = Envelope {
+            id,
+            event_id,
+            author,
+            recipient: to,
+            form,
+            written_at,
+            reply_to,
+            subject,
+            chain,
+            place,
+            urgent: false,
+            work: 0,
+            body,
+        };
         self.enclose(event_id, to, Opened::Direct(envelope), now, None).id
     }
 }

@@ -12,7 +12,7 @@ use nostr::{
 };
 use ocmesh_api::{MessagesQuery, ReadRequest};
 use ocmesh_testkit::{
-    MisbehavingRelay, RawClient, fixture,
+    MisbehavingRelay, RawClient, TestDaemon, fixture,
     process::{Memory, cpu_ms},
     scenario::Agent,
     wait::{self, PATIENCE},
@@ -144,4 +144,43 @@ async fn strangers_by_the_thousand_leave_a_bounded_number_of_messages() -> Resul
 #[ignore = "reason: long; run with cargo test -p ocmesh-testkit --test battery hundred_thousand -- --ignored --nocapture"]
 async fn a_hundred_thousand_strangers_leave_a_bounded_number_of_messages() -> Result<()> {
     besieged(100_000, 500).await
+}
+
+#[tokio::test]
+async fn strangers_need_the_work_that_is_asked_and_an_agent_does_it() -> Result<()> {
+    let relay = MisbehavingRelay::start().await?;
+    let builder = |name: &str| TestDaemon::builder().relays(&[relay.url()]).name(name).env("OCMESH_DISCOVERY_INTERVAL", "10s");
+    let bert = Agent::start(builder("bert").env("OCMESH_INBOX_POW", "10")).await?;
+    let anna = Agent::start(builder("anna")).await?;
+    anna.wait_for_online(&bert).await?;
+    let (clients, to) = ((anna.daemon.client()?, bert.daemon.client()?), PublicKey::from_hex(&bert.pubkey)?);
+    ensure!(clients.0.peer(&bert.pubkey).await?.work_asked == 10, "its presence says what it asks");
+
+    let mut eve = RawClient::connect(relay.honest().url()).await?;
+    eve.publish_ok(&fixture::wrap(&Keys::generate(), &to, "no work", fixture::now())?).await?;
+    let worked = anna.send(&bert, "worked for").await?;
+    ensure!(bert.wait_for("worked for", PATIENCE).await?.trust == "unknown", "a stranger still");
+    let history = clients.0.message(&worked.id).await?.history;
+    ensure!(history.iter().any(|line| line.what == "worked" && line.why.as_deref() == Some("10 bits")), "{history:?}");
+    let page = clients.1.messages(&MessagesQuery::default()).await?;
+    ensure!(page.items.iter().all(|message| message.content != "no work"), "{:?}", page.items);
+    let status = clients.1.status().await?;
+    ensure!(status.work_asked == 10 && status.warnings.iter().any(|warning| warning.contains("inbox.pow")), "{status:?}");
+    // The relay saw a wrap for Bert with the bits and the target, as NIP-13 writes them.
+    let is_worked = |event: &serde_json::Value| {
+        let tags = event["tags"].as_array().cloned().unwrap_or_default();
+        let is_for_bert = tags.iter().any(|tag| tag[0] == "p" && tag[1] == bert.pubkey.as_str());
+        let has_target = tags.iter().any(|tag| tag[0] == "nonce" && tag[2] == "10");
+        is_for_bert && has_target && event["id"].as_str().is_some_and(|id| id.starts_with("00"))
+    };
+    ensure!(relay.events_of_kind(1059).iter().any(is_worked), "no worked wrap was published");
+
+    // Once they know each other, nothing is asked any more.
+    bert.send(&anna, "welcome").await?;
+    anna.wait_for("welcome", PATIENCE).await?;
+    let plain = anna.send(&bert, "a friend's").await?;
+    bert.wait_for("a friend's", PATIENCE).await?;
+    let history = clients.0.message(&plain.id).await?.history;
+    ensure!(history.iter().all(|line| line.what != "worked"), "{history:?}");
+    Ok(())
 }

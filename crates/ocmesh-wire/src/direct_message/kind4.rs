@@ -9,6 +9,7 @@ use crate::{
     keys::Keys,
     kind, legacy,
     open::OpenError,
+    pow,
     tag::{self, tag},
 };
 
@@ -32,6 +33,7 @@ pub(crate) fn open(keys: &Keys, event: &Event, recipient: PubKey) -> Result<Enve
         chain: chain(&event.tags),
         place: None,
         urgent: false,
+        work: pow::work(&event.id, &event.tags),
         body: legacy::read(bounded(content)?),
     })
 }

@@ -14,7 +14,8 @@ use crate::{
     event::{self, Event, Template},
     keys::Keys,
     kind, legacy,
-    open::OpenError,
+    open::{LetsIn, OpenError},
+    pow,
     presence::APP,
     random,
     tag::{self, Tags, tag},
@@ -28,9 +29,15 @@ const URGENT: &str = "urgent";
 ///
 /// "Clients MUST verify if pubkey of the kind:13 is the same pubkey on the kind:14, otherwise any sender can impersonate others by simply
 /// changing the pubkey on kind:14."
-pub(crate) fn open(keys: &Keys, wrap: &Event) -> Result<Envelope, OpenError> {
+///
+/// Who wrote it shows after the first of two decryptions: then the door is asked, before the seal's signature is looked at.
+pub(crate) fn open(keys: &Keys, wrap: &Event, lets_in: LetsIn<'_>) -> Result<Envelope, OpenError> {
     let seal = nip44::decrypt_once(keys, &wrap.pubkey, &wrap.content)?;
     let seal: Event = event::object(&seal).ok_or(OpenError::BadSeal)?;
+    let work = pow::work(&wrap.id, &wrap.tags);
+    if !lets_in(&seal.pubkey, work) {
+        return Err(OpenError::TooLittleWork);
+    }
     if seal.kind != kind::SEAL || seal.verify().is_err() {
         return Err(OpenError::BadSeal);
     }
@@ -53,6 +60,7 @@ pub(crate) fn open(keys: &Keys, wrap: &Event) -> Result<Envelope, OpenError> {
         chain: chain(&rumor.tags),
         place: place(&rumor.tags),
         urgent: tag::has(&rumor.tags, CLASS, URGENT),
+        work,
         body: body(rumor)?,
     })
 }
@@ -90,8 +98,8 @@ pub(crate) fn seal(keys: &Keys, version: &str, draft: &DirectDraft, now: At) -> 
     let tags = tags(draft, is_frame, chain)?;
     let rumor = Rumor::new(us, Template { created_at: draft.written_at.secs(), kind, tags, content });
     let (message_id, text) = rumor.into_text();
-    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now, None)?) } else { None };
-    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now, None)?, own_copy, rumor: Some(Arc::from(text)), chain })
+    let own_copy = if draft.own_copy { Some(wrap(keys, &text, &us, now, None, None)?) } else { None };
+    Ok(Sealed { message_id, event: wrap(keys, &text, &draft.to, now, None, None)?, own_copy, rumor: Some(Arc::from(text)), chain })
 }
 
 fn tags(draft: &DirectDraft, is_frame: bool, chain: Option<Chain>) -> Result<Tags, SealRefused> {
@@ -115,14 +123,27 @@ fn tags(draft: &DirectDraft, is_frame: bool, chain: Option<Chain>) -> Result<Tag
 }
 
 /// The same rumor in a new seal and a new wrap, for `to`.
-pub(crate) fn rewrap(keys: &Keys, id: MessageId, rumor: &str, to: &PubKey, now: At) -> Result<Sealed, SealRefused> {
+pub(crate) fn rewrap(
+    keys: &Keys,
+    id: MessageId,
+    rumor: &str,
+    to: &PubKey,
+    now: At,
+    work: Option<&Work<'_>>,
+) -> Result<Sealed, SealRefused> {
     reachable(to)?;
     let damaged = |_| SealRefused("the stored rumor is damaged");
     let parsed = Rumor::parse(rumor).map_err(damaged)?;
     if parsed.checked_id().map_err(damaged)? != id || parsed.pubkey != keys.public() {
         return Err(SealRefused("the stored rumor belongs to another message"));
     }
-    Ok(Sealed { message_id: id, event: wrap(keys, rumor, to, now, None)?, own_copy: None, rumor: Some(Arc::from(rumor)), chain: None })
+    Ok(Sealed {
+        message_id: id,
+        event: wrap(keys, rumor, to, now, None, work)?,
+        own_copy: None,
+        rumor: Some(Arc::from(rumor)),
+        chain: None,
+    })
 }
 
 /// A frame to ourselves, wrapped like any message; only that relays may forget it soon shows outside.
@@ -133,11 +154,25 @@ pub(crate) fn canary(keys: &Keys, version: &str, at: At, expires_at: At) -> Resu
     let content = legacy::canary(at, version);
     let rumor = Rumor::new(us, Template { created_at: at.secs(), kind: kind::APP_RUMOR, tags, content });
     let (message_id, text) = rumor.into_text();
-    Ok(Sealed { message_id, event: wrap(keys, &text, &us, at, Some(expires_at))?, own_copy: None, rumor: None, chain: None })
+    Ok(Sealed { message_id, event: wrap(keys, &text, &us, at, Some(expires_at), None)?, own_copy: None, rumor: None, chain: None })
+}
+
+/// Work to be done for a wrap.
+pub(crate) struct Work<'a> {
+    pub(crate) bits: u32,
+    /// Nobody waits for it any more.
+    pub(crate) give_up: &'a dyn Fn() -> bool,
 }
 
 /// Seals and wraps, each dated on its own somewhere in the last two days; the wrap is signed by a key that is thrown away.
-fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At, expires_at: Option<At>) -> Result<SignedEvent, SealRefused> {
+fn wrap(
+    keys: &Keys,
+    rumor: &str,
+    to: &PubKey,
+    now: At,
+    expires_at: Option<At>,
+    work: Option<&Work<'_>>,
+) -> Result<SignedEvent, SealRefused> {
     let seal = Template {
         created_at: random::hidden_secs(now.secs())?,
         kind: kind::SEAL,
@@ -147,11 +182,14 @@ fn wrap(keys: &Keys, rumor: &str, to: &PubKey, now: At, expires_at: Option<At>) 
     let one_time = Keys::generate();
     let mut tags = vec![tag(["p", &to.to_hex()])];
     tags.extend(expires_at.map(|at| tag(["expiration", &at.secs().to_string()])));
-    let wrap = Template {
+    let mut wrap = Template {
         created_at: random::hidden_secs(now.secs())?,
         kind: kind::GIFT_WRAP,
         tags,
         content: nip44::encrypt_once(&one_time, to, &seal.sign(keys).json)?,
     };
+    if let Some(work) = work {
+        pow::mine(&mut wrap, &one_time.public(), work.bits, work.give_up)?;
+    }
     Ok(wrap.sign(&one_time))
 }

@@ -18,6 +18,7 @@ fn beat(vehicle: PresenceVehicle, status: PeerStatus) -> PresenceDraft {
         next_at: NOW.plus(5 * MINUTE),
         expires_at: NOW.plus(15 * MINUTE),
         relays: vec![RelayUrl::parse("wss://a.example").unwrap(), RelayUrl::parse("wss://b.example/x").unwrap()],
+        work_asked: 0,
         created_at: NOW,
     }
 }
@@ -83,9 +84,22 @@ fn a_presence_comes_back_as_it_was_meant_in_both_kinds() {
                 status,
                 next_at: Some(draft.next_at),
                 relays: draft.relays,
+                work_asked: 0,
             };
             assert_eq!(presence(&sealed.event.json), expected);
         }
+    }
+}
+
+#[test]
+fn a_presence_says_what_work_it_asks_and_who_asks_too_much_gets_none() {
+    let (sealed, event) =
+        publish(Draft::Presence(PresenceDraft { work_asked: 16, ..beat(PresenceVehicle::Addressable, PeerStatus::Online) }));
+    assert!(event.tags.contains(&tag(["pow", "16"])));
+    assert_eq!(presence(&sealed.event.json).work_asked, 16);
+    for (text, asked) in [("24", 24), ("0", 0), ("25", 0), ("256", 0), ("4294967296", 0), ("-1", 0), ("many", 0), ("", 0)] {
+        let found = presence(&signed(&alice(), 31_337, NOW, vec![tag(["app", "ocmesh"]), tag(["pow", text])], "ocmesh-agent-online"));
+        assert_eq!(found.work_asked, asked, "{text:?}");
     }
 }
 

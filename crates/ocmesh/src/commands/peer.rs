@@ -76,6 +76,7 @@ fn render(peer: &Peer) -> String {
         ("features", list(&peer.features)),
         ("reads messages as", list(&peer.dm)),
         ("reads messages at", list(&peer.relays)),
+        ("asks of strangers", if peer.work_asked == 0 { String::new() } else { format!("{} bits of work", peer.work_asked) }),
         ("seen at", list(&peer.seen_on)),
         ("first seen", age(&peer.first_seen, now)),
         ("last seen", age(&peer.last_seen, now)),

@@ -217,7 +217,7 @@ fn strangers(facts: Facts) -> Row {
         ),
         Inbox::Ask => (
             "inbox.policy = \"ask\": they wait as requests, one each and 200 in all, their words hidden until you accept",
-            "requests themselves: names are their authors' words",
+            "requests themselves: names are their authors' words (ocmesh requests)",
         ),
         Inbox::Closed => ("inbox.policy = \"closed\": only peers you accepted or wrote to get through", "–"),
     };

@@ -69,6 +69,9 @@ fn dry(would: &DryRun) -> String {
         let end = if would.would == "refuse" { "; it would be refused without --allow-secret" } else { "" };
         out.push_str(&format!("It looks as if it held a secret: {}{end}\n", listed(&would.secrets)));
     }
+    if would.work_bits > 0 {
+        out.push_str(&format!("It asks strangers for {} bits of work (NIP-13), which would be done first.\n", would.work_bits));
+    }
     out.push_str("Nothing was sent.\n");
     out
 }

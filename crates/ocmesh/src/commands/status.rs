@@ -62,9 +62,10 @@ fn render(ui: &Ui, report: &StatusReport) -> String {
     let requests = if report.request_count == 0 { String::new() } else { format!(", {} requests of strangers", report.request_count) };
     let missing = if report.missing_count == 0 { String::new() } else { format!(", {} missing", report.missing_count) };
     let lost = if report.lost_count == 0 { String::new() } else { format!(", {} lost", report.lost_count) };
+    let work = if report.work_asked == 0 { String::new() } else { format!(" (strangers need {} bits of work)", report.work_asked) };
     let outbox = report.outbox;
     let _ = writeln!(out, "peers   {} online of {}", report.online_peer_count, report.peer_count);
-    let _ = writeln!(out, "inbox   {} unread{missing}{lost}{requests}", report.unread_count);
+    let _ = writeln!(out, "inbox   {} unread{missing}{lost}{requests}{work}", report.unread_count);
     let _ = writeln!(out, "outbox  {} queued, {} relayed, {} failed", outbox.queued, outbox.relayed, outbox.failed);
     let own: Vec<&RelayStatus> = report.relay_status.iter().filter(|relay| relay.own).collect();
     let ready = own.iter().filter(|relay| relay.state == "ready").count();

@@ -24,6 +24,7 @@ fn check(name: &str, value: &Value) {
         "AddPeerRequest" => fits::<AddPeerRequest>(value),
         "PeerPatch" => fits::<PeerPatch>(value),
         "Done" => fits::<Done>(value),
+        "Request" => fits::<Request>(value),
         "Invite" => fits::<Invite>(value),
         "NewInvite" => fits::<NewInvite>(value),
         "InviteRequest" => fits::<InviteRequest>(value),

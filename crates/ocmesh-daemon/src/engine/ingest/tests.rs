@@ -57,6 +57,7 @@ fn genuine(number: usize) -> Value {
         next_at: NOW.plus(5 * MINUTE),
         expires_at: NOW.plus(15 * MINUTE),
         relays: relays(),
+        work_asked: 0,
         created_at,
     };
     let direct = |form| {
@@ -118,6 +119,8 @@ impl Door {
             keys: Arc::new(Keys::from_secret_bytes(&BOB).unwrap()),
             clock: Clock::from_fn(|| NOW),
             recent,
+            door: ocmesh_proto::Door::new(0),
+            accepted: Arc::default(),
             forgeries: Forgeries::default(),
             forged: Recent::of(1_024),
             inputs,
@@ -166,6 +169,7 @@ fn mark(number: usize) -> Value {
         next_at: NOW.plus(5 * MINUTE),
         expires_at: NOW.plus(15 * MINUTE),
         relays: vec![],
+        work_asked: 0,
         created_at: NOW,
     };
     serde_json::from_str(&ocmesh_wire::seal(&keys(20), "0.3.0", &Draft::Presence(draft), None, NOW).unwrap().event.json).unwrap()
@@ -269,6 +273,8 @@ fn a_forgery_is_known_by_sight_when_it_comes_again() {
         keys: Arc::new(Keys::from_secret_bytes(&BOB).unwrap()),
         clock: Clock::from_fn(|| NOW),
         recent: Arc::default(),
+        door: ocmesh_proto::Door::new(0),
+        accepted: Arc::default(),
         forgeries: Forgeries::default(),
         forged: Recent::of(8),
         inputs,
@@ -291,4 +297,61 @@ fn a_forgery_is_known_by_sight_when_it_comes_again() {
     ingest.forged.clear();
     let opened = ingest.open(&relay, &genuine, handled()).and_then(|heard| heard.input);
     assert!(matches!(opened, Some(Input::EventOpened { .. })), "{opened:?}");
+}
+
+/// Bob's ears, where strangers are asked for eight bits and one friend is accepted.
+fn asking(friend: PubKey) -> Ingest {
+    Ingest {
+        keys: Arc::new(Keys::from_secret_bytes(&BOB).unwrap()),
+        clock: Clock::from_fn(|| NOW),
+        recent: Arc::default(),
+        door: ocmesh_proto::Door::new(8),
+        accepted: Arc::new(Mutex::new(Arc::new(BTreeSet::from([friend])))),
+        forgeries: Forgeries::default(),
+        forged: Recent::of(1_024),
+        inputs: mpsc::channel(1).0,
+    }
+}
+
+/// A text to Bob, with so much work.
+fn text_of(author: &Keys, form: Form, number: u64, bits: u32) -> ocmesh_proto::SignedEvent {
+    let body = DraftBody::Text(format!("message {number}"));
+    let (written_at, to) = (NOW.minus(SECOND * number), bob());
+    let (reply_to, subject, chain, place) = (None, None, None, None);
+    let draft = DirectDraft { to, form, body, written_at, reply_to, subject, chain, place, urgent: false, own_copy: false };
+    let sealed = ocmesh_wire::seal(author, "0.3.0", &Draft::Direct(draft), None, NOW).unwrap();
+    if bits == 0 {
+        return sealed.event;
+    }
+    ocmesh_wire::work(author, sealed.message_id, &sealed.rumor.unwrap(), &bob(), bits, NOW, &|| false).unwrap().event
+}
+
+#[test]
+fn strangers_without_work_are_kept_out_before_their_signatures_are_checked_and_friends_are_not() {
+    let (stranger, friend) = (keys(31), keys(32));
+    let mut ingest = asking(friend.public());
+    let relay: Arc<str> = Arc::from("wss://a.example.com");
+    let mut hear = |event: &ocmesh_proto::SignedEvent| {
+        let handled = Handled { kind: event.kind, dated: NOW, id: event.id };
+        let heard = ingest.open(&relay, &event.json, handled);
+        heard.and_then(|heard| heard.input).is_some_and(|input| matches!(input, Input::EventOpened { .. }))
+    };
+    // The few that are looked at all the same: a hello has no work either.
+    let looked_at = (0..100).filter(|n| hear(&text_of(&stranger, Form::Nip04, *n, 0))).count() as u64;
+    assert_eq!(looked_at, ocmesh_proto::limit::UNWORKED_BURST);
+    for form in [Form::Nip04, Form::Nip44, Form::Nip17] {
+        assert!(!hear(&text_of(&stranger, form, 200, 0)), "{form:?}");
+        assert!(hear(&text_of(&friend, form, 200, 0)), "{form:?} of a friend");
+    }
+    assert!(hear(&text_of(&stranger, Form::Nip17, 300, 8)), "with the work");
+    assert!(hear(&text_of(&keys(2), Form::Nip17, 400, 0)), "our own copy");
+    // A forged one of a stranger costs no signature check, and is no proof against the relay.
+    let event = text_of(&stranger, Form::Nip04, 500, 0);
+    let forged = ocmesh_proto::SignedEvent { json: event.json.replace("\"sig\":\"", "\"sig\":\"00").into(), ..event };
+    assert!(!hear(&forged));
+    assert!(hear(&text_of(&friend, Form::Nip17, 600, 0)));
+    // What was kept out is no known event: it may come again.
+    let again = text_of(&stranger, Form::Nip04, 700, 0);
+    assert!(!hear(&again));
+    assert!(!ingest.recent().contains(again.id.as_bytes()));
 }

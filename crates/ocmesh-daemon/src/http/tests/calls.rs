@@ -120,12 +120,52 @@ async fn no_injection_steers_through_the_text_of_an_answer_and_every_value_stays
         }
     }
     let got = daemon.client().messages(&MessagesQuery { limit: Some(1_000), ..MessagesQuery::default() }).await.unwrap().items;
+    // An event of /events carries the same, written by the same writer.
+    for message in &got {
+        let data = ocmesh_api::Event::Message(Box::new(message.clone())).data().unwrap();
+        assert!(!data.contains(['\n', '\r']) && !data.contains(ocmesh_text::is_hidden), "{data}");
+        data.trim_matches(['{', '}']).split(',').for_each(|text| ocmesh_testkit::injections::harmless_unfenced(text).unwrap());
+    }
     let mut content: Vec<String> = got.iter().map(|message| message.content.clone()).collect();
     let mut wanted: Vec<String> = attacks.into_iter().map(|attack| attack.text).collect();
     content.sort();
     wanted.sort();
     assert_eq!(content, wanted, "byte for byte");
     assert!(got.iter().all(|message| message.untrusted && message.verified && message.trust == "unknown" && message.from == ADA));
+}
+
+#[tokio::test]
+async fn requests_show_who_waits_and_not_what_and_are_accepted_or_refused() {
+    let daemon = Daemon::answering(|ask| match ask {
+        Ask::AddPeer { .. } => Ok(Told::Peer(ada())),
+        _ => Ok(Told::Done),
+    })
+    .await;
+    let client = daemon.client();
+    assert_eq!(client.requests().await.unwrap(), []);
+    let held = |n: u8, content: &str| MessageRecord { held: true, content: content.to_owned(), ..inbound(n) };
+    let forgotten = MessageRecord { peer: PubKey::from_bytes([2; 32]), ..held(3, "x") };
+    daemon.write(&[put_peer(peer(ada(), "ada")), add(held(1, "caf\u{e9}")), add(held(2, "secret words")), add(forgotten)], &[]);
+    let requests = client.requests().await.unwrap();
+    let shown: Vec<_> = requests.iter().map(|request| (request.name.as_deref(), request.messages, request.size)).collect();
+    assert_eq!(shown, [(None, 1, 1), (Some("ada"), 2, 5 + 12)], "the newest first");
+    assert!(requests.iter().all(|request| request.untrusted));
+    assert!(!daemon.get("/requests").await.body.contains("secret"), "not before it is accepted");
+    // By its id too a request shows no words, and cannot be acknowledged.
+    assert_eq!(client.message(&id(2).to_hex()).await.unwrap().message.content, "");
+    assert_eq!(daemon.store.lock().unwrap().inbound_facts(&[id(1), id(2)]).unwrap(), []);
+    assert_eq!(client.accept_request(ADA).await.unwrap().pubkey, ADA);
+    client.refuse_request(ADA).await.unwrap();
+    let asked = daemon.asked();
+    assert!(asked[0].starts_with("AddPeer") && asked[1].starts_with("RefuseRequest"), "{asked:?}");
+    for path in [format!("/requests/{OWN}"), "/requests/x".to_owned()] {
+        assert!(matches!(daemon.json("DELETE", &path, "").await.status, 400 | 404));
+    }
+    assert_eq!(daemon.asked().len(), 2, "nobody else is asked about");
+    daemon.write(&[Change::DropHeld(ada())], &[]);
+    assert_eq!(client.requests().await.unwrap().len(), 1);
+    assert!(daemon.store.lock().unwrap().is_seen(&id(2)).unwrap(), "it does not come again");
+    assert_eq!(client.status().await.unwrap().request_count, 1);
 }
 
 #[tokio::test]
@@ -283,7 +323,7 @@ async fn a_dry_run_says_where_it_would_go_and_what_looks_like_a_secret() {
     let daemon = Daemon::answering(|ask| {
         let Ask::Send { secrets, dry_run: true, allow_secret: true, .. } = ask else { panic!("{ask:?}") };
         let (to, relays, secrets) = (ada(), vec![url("wss://a.example.com")], secrets.clone());
-        Ok(Told::WouldQueue { to, form: Form::Nip17, relays, why: RouteReason::DmRelayList, secrets, refused: true })
+        Ok(Told::WouldQueue { to, form: Form::Nip17, relays, why: RouteReason::DmRelayList, secrets, refused: true, work: 16 })
     })
     .await;
     let content = format!("you asked for\nit: gh{}", "p_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX");
@@ -291,6 +331,7 @@ async fn a_dry_run_says_where_it_would_go_and_what_looks_like_a_secret() {
     let answer = daemon.client().dry_run(&request).await.unwrap();
     assert_eq!((answer.would.as_str(), answer.to.as_str(), answer.encryption.as_str()), ("refuse", ADA, "nip17"));
     assert_eq!((answer.relays[0].as_str(), answer.route_reason.as_str()), ("wss://a.example.com", "dm_relay_list"));
+    assert_eq!(answer.work_bits, 16);
     let seen = &answer.secrets[0];
     assert_eq!((seen.kind.as_str(), seen.part.as_str(), seen.line, seen.column), ("GitHub token", "content", 2, 5));
     // What is too long is not looked at: it is refused for that.
@@ -320,6 +361,7 @@ async fn the_outbox_says_what_waits_and_why() {
             hop(4, HopState::Reserve),
         ],
         resend: None,
+        work: 0,
     };
     daemon.write(&[put_peer(peer(ada(), "ada")), add(outbound(1)), Change::PutParcel(Box::new(parcel))], &[]);
     let client = daemon.client();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ocmesh_api::{
     AddPeerRequest, AddRelayRequest, Done, DryRun, ErrorBody, Event, Identity, IdentityPatch, Invite, InviteRequest, JoinRequest, Marked,
-    Message, MessageDetail, Method, NewInvite, OutboxEntry, Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, SecretSeen, SendAnswer,
-    SendRequest, Sent, StatusReport, WakeStatus, WakeTested, route::Reply as Shape,
+    Message, MessageDetail, Method, NewInvite, OutboxEntry, Peer, PeerPatch, ROUTES, ReadRequest, RelayStatus, Request, SecretSeen,
+    SendAnswer, SendRequest, Sent, StatusReport, WakeStatus, WakeTested, route::Reply as Shape,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -102,6 +102,7 @@ async fn every_sample_reads_as_its_type() {
     reads_as::<Peer>(&document, "Peer", done);
     reads_as::<AddPeerRequest>(&document, "AddPeerRequest", done);
     reads_as::<PeerPatch>(&document, "PeerPatch", done);
+    reads_as::<Request>(&document, "Request", done);
     reads_as::<Invite>(&document, "Invite", done);
     reads_as::<NewInvite>(&document, "NewInvite", done);
     reads_as::<InviteRequest>(&document, "InviteRequest", done);

@@ -20,6 +20,27 @@ impl<'a> Asked<'a> {
         std::fs::read_to_string(self.daemon.home.path().join("token")).unwrap()
     }
 
+    /// The status of a stream, which does not end by itself.
+    async fn stream(&self, token: &str) -> u16 {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.daemon.port)).await.unwrap();
+        let port = self.daemon.port;
+        let request = format!("GET /events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        tokio::time::timeout(BOUND, socket.read_exact(&mut head)).await.unwrap().unwrap();
+        std::str::from_utf8(&head[9..]).unwrap().parse().unwrap()
+    }
+
+    async fn post(&self, path: &str, token: &str, body: &str) -> Reply {
+        let (port, length) = (self.daemon.port, body.len());
+        self.daemon
+            .raw(&format!(
+                "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+                 Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            ))
+            .await
+    }
+
     async fn call(&self, method: &str, path: &str, token: &str) -> Reply {
         let body = if method == "GET" { String::new() } else { "Content-Type: application/json\r\nContent-Length: 2\r\n".to_owned() };
         let end = if method == "GET" { "" } else { "{}" };
@@ -59,10 +80,33 @@ async fn a_token_does_what_its_scope_says_and_nothing_more() {
         let reply = asked.call(route.method.as_str(), &path, &asked.owner()).await;
         assert!(!matches!(reply.status, 401 | 403 | 429), "the owner may do everything: {route:?}: {reply:?}");
     }
+    for (scope, token) in &made {
+        assert_eq!(asked.stream(token).await, 200, "{scope:?} may listen");
+    }
+    for nobody in ["", "ocm_read_0000", "x"] {
+        assert_eq!(asked.stream(nobody).await, 401);
+    }
     // Every call that changes something is refused to a reader; those of the owner to a sender too.
     let changing = ROUTES.iter().filter(|route| route.scope > Scope::Read).count();
     let admin = ROUTES.iter().filter(|route| route.scope == Scope::Admin).count();
     assert_eq!(refused, changing + admin);
+}
+
+#[tokio::test]
+async fn a_program_with_a_lesser_token_does_not_speak_for_the_owner() {
+    let daemon = Daemon::with_token().await;
+    let asked = Asked::new(&daemon);
+    let sender = asked.tokens.make("bot", Scope::Send).unwrap();
+    for claim in [r#""origin":"owner""#, r#""allow_secret":true"#] {
+        let body = format!(r#"{{"to":"ada","content":"hi",{claim}}}"#);
+        let reply = asked.post("/send", &sender, &body).await;
+        assert_eq!((reply.status, reply.code().as_str()), (403, "scope_missing"), "{claim}: {reply:?}");
+        assert!(daemon.asked().is_empty(), "nothing reached the mesh");
+    }
+    asked.post("/send", &sender, r#"{"to":"ada","content":"hi","origin":"agent"}"#).await;
+    assert_eq!(daemon.asked().len(), 1);
+    asked.post("/send", &asked.owner(), r#"{"to":"ada","content":"hi","origin":"owner","allow_secret":true}"#).await;
+    assert_eq!(daemon.asked().len(), 2, "the owner speaks for itself");
 }
 
 #[tokio::test]
