@@ -67,6 +67,7 @@ fn presence(agent: u64, name: &str, created_at: At, now: At) -> Result<Arc<str>>
         expires_at: now.plus(60 * MINUTE_MS),
         relays: vec![RelayUrl::parse("wss://relay.example.com")?],
         created_at,
+        work_asked: 0,
     };
     Ok(seal(&keys(AGENTS, agent)?, VERSION, &Draft::Presence(draft), None, now)?.event.json)
 }
