@@ -9,7 +9,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use ocmesh_proto::{At, EventId, WakeClass};
+use ocmesh_proto::{
+    At, Change, Direction, EventId, Form, MessageRecord, PeerRecord, PeerSource, PubKey, ReceiptsSent, Status, Trust, WakeClass,
+};
 use ocmesh_relay::HookUrl;
 use ocmesh_store::{Store, StoreKey};
 use serde_json::Value;
@@ -217,12 +219,48 @@ async fn a_webhook_is_signed_and_carries_words_only_where_its_owner_wants_them()
     assert_eq!(test.header("x-ocmesh-event"), "wake.test");
 }
 
-/// A message of an accepted peer, and some that are worth no wake.
-fn fill(store: &mut Store) {
-    use ocmesh_proto::{Change, Direction, Form, MessageRecord, PeerRecord, PeerSource, PubKey, ReceiptsSent, Status, Trust};
-    let key = |n: u8| PubKey::from_bytes([n; 32]);
-    let message = |n: u8, peer: u8, content: &str| MessageRecord {
-        id: EventId::from_bytes([n; 32]),
+#[tokio::test]
+async fn no_injection_gets_out_of_what_a_webhook_carries() {
+    let mut bench = Bench::new();
+    let gateway = Gateway::that_says(good).await;
+    let hook = Webhook { url: gateway.1.with_path("/hook"), secret_file: bench.secret("key"), include: Include::Messages };
+    let attacks = ocmesh_testkit::injections::corpus().unwrap();
+    assert!(attacks.len() >= 300);
+    let mut carried = 0;
+    // Ten messages fit into one; their author is called like the first of them.
+    for (round, some) in (0_u16..).zip(attacks.chunks(10)) {
+        let records: Vec<MessageRecord> = (0_u16..).zip(some).map(|(n, attack)| message(round * 10 + n + 1, 1, &attack.text)).collect();
+        let name = some.first().map(|attack| attack.text.clone());
+        let author = PeerRecord { trust: Trust::Known, name, ..PeerRecord::new(key(1), PeerSource::Presence, At(1)) };
+        let mut changes = vec![Change::PutPeer(Box::new(author))];
+        changes.extend(records.iter().map(|record| Change::AddMessage(Box::new(record.clone()))));
+        write(&mut bench.store, &changes);
+        assert_eq!(hook.wake(&errand(), &bench.tools).await, WakeOutcome::Woke);
+        write(&mut bench.store, &records.iter().map(|record| Change::SetRead { id: record.id, at: At(9) }).collect::<Vec<_>>());
+    }
+    for heard in gateway.heard() {
+        assert!(!String::from_utf8_lossy(&heard.raw).contains(ocmesh_text::is_hidden), "{:?}", heard.body);
+        for message in heard.body["payload"]["messages"].as_array().unwrap() {
+            assert_eq!((&message["untrusted"], &message["verified"]), (&Value::Bool(true), &Value::Bool(true)));
+            for text in [&message["body"], &message["from_name"]] {
+                ocmesh_testkit::injections::harmless_unfenced(text.as_str().unwrap_or_default()).unwrap();
+            }
+            carried += 1;
+        }
+    }
+    assert_eq!(carried, attacks.len());
+}
+
+const fn key(n: u8) -> PubKey {
+    PubKey::from_bytes([n; 32])
+}
+
+fn message(n: u16, peer: u8, content: &str) -> MessageRecord {
+    let [high, low] = n.to_be_bytes();
+    let mut id = [low; 32];
+    id[0] = high;
+    MessageRecord {
+        id: EventId::from_bytes(id),
         direction: Direction::In,
         peer: key(peer),
         content: content.to_owned(),
@@ -231,7 +269,7 @@ fn fill(store: &mut Store) {
         written_at: At(1),
         stored_at: At(u64::from(n)),
         read_at: None,
-        thread: EventId::from_bytes([n; 32]),
+        thread: EventId::from_bytes(id),
         reply_to: None,
         subject: None,
         chain: None,
@@ -241,18 +279,24 @@ fn fill(store: &mut Store) {
         idempotency_key: None,
         held: false,
         receipts: ReceiptsSent::default(),
-    };
-    store.begin().unwrap();
-    for (n, trust) in [(1, Trust::Known), (2, Trust::Unknown)] {
-        let record = PeerRecord { trust, ..PeerRecord::new(key(n), PeerSource::Presence, At(1)) };
-        store.apply(&Change::PutPeer(Box::new(record)), At(1)).unwrap();
     }
+}
+
+fn write(store: &mut Store, changes: &[Change]) {
+    store.begin().unwrap();
+    changes.iter().for_each(|change| store.apply(change, At(1)).unwrap());
+    store.commit().unwrap();
+}
+
+/// A message of an accepted peer, and some that are worth no wake.
+fn fill(store: &mut Store) {
+    let peers = [(1, Trust::Known), (2, Trust::Unknown)]
+        .map(|(n, trust)| Change::PutPeer(Box::new(PeerRecord { trust, ..PeerRecord::new(key(n), PeerSource::Presence, At(1)) })));
     let held = MessageRecord { held: true, ..message(7, 1, "held") };
     let read = MessageRecord { read_at: Some(At(9)), ..message(8, 1, "read") };
-    for record in [message(5, 1, "hello \u{200b}there"), message(6, 2, "a stranger"), held, read] {
-        store.apply(&Change::AddMessage(Box::new(record)), At(1)).unwrap();
-    }
-    store.commit().unwrap();
+    let messages = [message(5, 1, "hello \u{200b}there"), message(6, 2, "a stranger"), held, read];
+    write(store, &peers);
+    write(store, &messages.map(|record| Change::AddMessage(Box::new(record))));
 }
 
 #[cfg(unix)]

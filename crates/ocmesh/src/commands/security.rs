@@ -37,6 +37,7 @@ struct Facts {
     auth: ApiAuth,
     tokens: usize,
     inbox: Inbox,
+    asks_work: bool,
     old_encryption: bool,
     checks_user: bool,
 }
@@ -58,6 +59,7 @@ pub(crate) fn run(ui: &Ui, place: &Place) -> Result<(), CliError> {
         has_sealed_copy: place.home.identity_backup().exists(),
         auth: config.api.auth,
         tokens: Tokens::of(&place.home).list().map_or(0, |tokens| tokens.len()),
+        asks_work: !is("inbox.pow", "0"),
         inbox: if is("inbox.policy", "ask") {
             Inbox::Ask
         } else if is("inbox.policy", "closed") {
@@ -221,7 +223,9 @@ fn strangers(facts: Facts) -> Row {
         ),
         Inbox::Closed => ("inbox.policy = \"closed\": only peers you accepted or wrote to get through", "–"),
     };
-    row("the inbox from strangers", by, not)
+    let work =
+        if facts.asks_work && facts.inbox != Inbox::Closed { "; each of a stranger's messages costs it work (inbox.pow)" } else { "" };
+    row("the inbox from strangers", format!("{by}{work}"), not)
 }
 
 fn agent() -> Row {
@@ -252,6 +256,7 @@ mod tests {
             auth: ApiAuth::SameUser,
             tokens: 0,
             inbox: Inbox::Open,
+            asks_work: false,
             old_encryption: false,
             checks_user: true,
         }

@@ -19,6 +19,8 @@ async fn it_says_what_protects_what_and_what_is_weak() {
     assert!(told.contains("db.key beside it") && told.contains("inbox.policy = \"open\""), "{told}");
     let listed = run(&["security", "--json"]).expect(0).json();
     assert_eq!(listed["weak"], 0, "{listed}");
+    let asking = Ended::of(user.ocmesh(&["security"]).env("OCMESH_HOME", daemon.home()).env("OCMESH_INBOX_POW", "16")).expect(0).stdout;
+    assert!(!told.contains("inbox.pow") && asking.contains("inbox.pow"), "{asking}");
     assert!(listed["rows"].as_array().unwrap().len() >= 9);
 
     let key = daemon.home().join("db.key");
