@@ -30,7 +30,7 @@ pub(crate) struct Options {
 type Stage = (&'static str, fn() -> Result<()>);
 
 /// Cheap ones first: a slip in the formatting should not cost twenty minutes.
-const STAGES: [Stage; 14] = [
+const STAGES: [Stage; 13] = [
     ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
     ("deps", deps::run),
     ("tidy", tidy::run),
@@ -43,8 +43,7 @@ const STAGES: [Stage; 14] = [
     ("fuzz", || fuzz::run(&fuzz::Options::short())),
     ("demo", demo),
     ("release", || release::run(&release::Options::of(tested_binary()?))),
-    ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?, &[]))),
-    ("agents", || interop::run(&interop::Options::with_binary(tested_binary()?, &["agents"]))),
+    ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?))),
 ];
 
 /// How a stage went.

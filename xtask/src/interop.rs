@@ -31,9 +31,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// These cases, with a binary that is already built; every case where none is named.
-    pub(crate) fn with_binary(ocmesh: PathBuf, cases: &[&str]) -> Self {
-        Self { prove: false, ocmesh: Some(ocmesh), cases: cases.iter().map(|case| (*case).to_owned()).collect() }
+    /// Every case that needs no gigabyte of programs, with a binary that is already built.
+    pub(crate) const fn with_binary(ocmesh: PathBuf) -> Self {
+        Self { prove: false, ocmesh: Some(ocmesh), cases: Vec::new() }
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Installs what the lock files name, unless that is there already; returns where the programs in Python are.
 fn install() -> Result<PathBuf> {
-    npm_ci(&root().join("interop"))?;
+    npm(&root().join("interop"), &["ci"])?;
     let venv = target_dir().join("interop").join("venv");
     let programs = venv.join("bin");
     once(&root().join("interop").join("requirements.txt"), &venv.join(".installed"), || {
@@ -82,16 +82,21 @@ fn install() -> Result<PathBuf> {
 
 /// The programs of a case that brings its own, where that case is wanted.
 fn programs_of(options: &Options, case: &str) -> Result<Option<PathBuf>> {
-    if options.cases.iter().any(|wanted| wanted == case) { npm_ci(&root().join("interop").join(case)).map(Some) } else { Ok(None) }
+    if options.cases.iter().any(|wanted| wanted == case) {
+        npm(&root().join("interop").join(case), &["install", "--no-save"]).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
-/// Installs what a folder's lock file names; returns where that is. No package's own script is run.
-fn npm_ci(folder: &Path) -> Result<PathBuf> {
+/// Installs what a folder's lock file names; returns where that is. No package's own script is run. `npm ci` is strict; a program that comes in a
+/// package for each platform may have no lock that is whole on every one, and is installed by `npm install`.
+fn npm(folder: &Path, how: &[&str]) -> Result<PathBuf> {
     let modules = folder.join("node_modules");
     once(&folder.join("package-lock.json"), &modules.join(".installed"), || {
         let mut npm = Command::new("npm");
         // Some want a newer Node than this one; the programs they bring do not.
-        npm.current_dir(folder).args(["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+        npm.current_dir(folder).args(how).args(["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
         succeed(npm)
     })?;
     Ok(modules)

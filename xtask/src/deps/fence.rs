@@ -205,6 +205,7 @@ mod tests {
             ("ocmesh", true, &["ocmesh-daemon", "ocmesh-mcp", "ocmesh-api", "ocmesh-localrelay"], &["ocmesh-testkit"]),
             ("ocmesh-testkit", true, &["ocmesh-localrelay", "ocmesh-api"], &[]),
             ("ocmesh-fuzz", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-api"], &[]),
+            ("ocmesh-bench", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store"], &[]),
             ("xtask", true, &["ocmesh-testkit"], &[]),
             ("serde", false, &[], &[]),
             ("nostr", false, &["serde"], &[]),
