@@ -1,8 +1,8 @@
 //! Runs the cases. `node run.mjs [--prove] [case…]`; `cargo xtask interop` starts the relays and says where they are.
 //!
 //! Environment, as JSON in OCMESH_INTEROP: `ocmesh` (binary), `relay`, `auth_relay` (ws addresses), `grant` (command that lets a key into
-//! the second relay; the key and the roles are appended), `python` (an interpreter with the Python client), `agents` (the
-//! node_modules of the case of that name).
+//! the second relay; the key and the roles are appended), `python` (an interpreter with the Python client), `openclaw` and `agents` (the
+//! node_modules of the cases of those names), `messages` (how many the case `openclaw` measures).
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -14,6 +14,7 @@ import * as handshake from './cases/handshake.mjs';
 import * as keychain from './cases/keychain.mjs';
 import * as mcp from './cases/mcp.mjs';
 import * as nodeAgents from './cases/node_agents.mjs';
+import * as openclaw from './cases/openclaw.mjs';
 import * as presence from './cases/presence.mjs';
 import * as relay from './cases/relay.mjs';
 import * as text from './cases/text.mjs';
@@ -23,7 +24,7 @@ import { Peer } from './lib/peer.mjs';
 import { CaseOver, Report } from './lib/report.mjs';
 import { Tamper } from './lib/tamper.mjs';
 
-const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door, mcp, keychain, agents];
+const CASES = [relay, presence, handshake, text, nodeAgents, twoDaemons, auth, comparison, door, mcp, keychain, openclaw, agents];
 
 /** A sabotaged run waits this share of the usual bounds: it is expected to wait in vain. */
 const PATIENCE_WHEN_BROKEN = 0.5;
@@ -34,7 +35,7 @@ const given = JSON.parse(process.env.OCMESH_INTEROP ?? '{}');
 /** What one run of one case starts, and ends with it. */
 class World {
   constructor(tamper) {
-    Object.assign(this, { binary: given.ocmesh, relay: given.relay, authRelay: given.auth_relay, python: given.python, agents: given.agents, tamper, started: [] });
+    Object.assign(this, { binary: given.ocmesh, relay: given.relay, authRelay: given.auth_relay, python: given.python, openclaw: given.openclaw, agents: given.agents, messages: given.messages ?? 5, tamper, started: [] });
   }
 
   async daemon(name) {

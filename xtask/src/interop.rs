@@ -16,6 +16,9 @@ use serde_json::json;
 use self::relay::{Doors, ForeignRelay};
 use crate::run::{cargo, command, root, say, succeed, target_dir};
 
+/// Enough to see that a second wake follows a first; a measurement takes more.
+const MESSAGES: u32 = 3;
+
 /// Options of `cargo xtask interop`.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -25,7 +28,10 @@ pub(crate) struct Options {
     /// Use this binary instead of building one
     #[arg(long, value_name = "PATH")]
     ocmesh: Option<PathBuf>,
-    /// Run only these cases; `agents`, which brings a gigabyte of programs, runs only where it is named
+    /// How many messages the case `openclaw` measures
+    #[arg(long, value_name = "NUMBER", default_value_t = MESSAGES)]
+    messages: u32,
+    /// Run only these cases; `openclaw` and `agents`, which bring a gigabyte of programs each, run only where they are named
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
 }
@@ -33,7 +39,7 @@ pub(crate) struct Options {
 impl Options {
     /// Every case that needs no gigabyte of programs, with a binary that is already built.
     pub(crate) const fn with_binary(ocmesh: PathBuf) -> Self {
-        Self { prove: false, ocmesh: Some(ocmesh), cases: Vec::new() }
+        Self { prove: false, ocmesh: Some(ocmesh), messages: MESSAGES, cases: Vec::new() }
     }
 }
 
@@ -56,8 +62,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     say(&format!("foreign relays: {} (open), {} (demands authentication)", open.url(), members_only.url()));
     let given = json!({
         "ocmesh": ocmesh, "relay": open.url(), "auth_relay": members_only.url(), "grant": members_only.grant_command(),
-        "python": programs.join("python"),
-        "agents": programs_of(options, "agents")?,
+        "python": programs.join("python"), "messages": options.messages,
+        "openclaw": programs_of(options, "openclaw")?, "agents": programs_of(options, "agents")?,
     });
 
     let mut node = Command::new("node");
