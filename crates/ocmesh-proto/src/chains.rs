@@ -140,6 +140,11 @@ impl Chains {
         chains
     }
 
+    /// Runs, peers who wrote, and peers we wrote to, that are remembered.
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        [self.runs.len(), self.heard.len(), self.said.len()]
+    }
+
     /// The chain that a peer's message belongs to: as it says, or, without a word, the one in which we wrote to it, when its answer is that
     /// of a machine.
     pub(crate) fn chain_of(&self, peer: &PubKey, named: Option<Chain>, is_agent: bool, chars: usize, now: At) -> Option<Chain> {
@@ -270,6 +275,12 @@ impl Chains {
         let earlier = self.said.get(&to).map_or(At(0), |said| said.due_at);
         let counts = if origin == Origin::Owner { 0 } else { HOUR / u64::from(per_hour.max(1)) };
         let said = Said { chain, at: now, subject: subject.map(plain), due_at: earlier.max(now).plus(counts) };
+        if self.said.len() >= CHAINS_MAX
+            && !self.said.contains_key(&to)
+            && let Some(oldest) = self.said.iter().min_by_key(|(_, said)| said.at).map(|(peer, _)| *peer)
+        {
+            self.said.remove(&oldest);
+        }
         self.said.insert(to, said);
     }
 
@@ -330,11 +341,6 @@ impl Chains {
             && let Some(oldest) = self.runs.iter().min_by_key(|(_, run)| (run.circuit.is_some(), run.last_at)).map(|(id, _)| *id)
         {
             self.runs.remove(&oldest);
-        }
-        if self.said.len() >= CHAINS_MAX
-            && let Some(oldest) = self.said.iter().min_by_key(|(_, said)| said.at).map(|(peer, _)| *peer)
-        {
-            self.said.remove(&oldest);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use crate::{
     At, DirectDraft, Draft, DraftBody, Form, Handshake, HandshakeMode, Mesh, PeerChange, Policy, PubKey, Trust,
     agenda::Timer,
+    limit::HELLOS_WAITING_MAX,
     mesh::Job,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
@@ -31,6 +32,11 @@ pub(crate) struct Hellos {
 impl Hellos {
     pub(crate) fn new(policy: &Policy, now: At) -> Self {
         Self { queue: BTreeSet::new(), tokens: u64::from(policy.hellos_per_minute).saturating_mul(1_000), filled_at: now }
+    }
+
+    /// Peers that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
     }
 }
 
@@ -60,6 +66,9 @@ impl Mesh {
             Handshake::Sent { .. } | Handshake::Handshaked { .. } | Handshake::Unanswered { .. } => return,
         }
         self.hellos.queue.insert((Reverse(first_seen), *peer));
+        if self.hellos.queue.len() > HELLOS_WAITING_MAX {
+            self.hellos.queue.pop_last();
+        }
         self.agenda.set_earlier(Timer::Hello, now);
     }
 
@@ -125,8 +134,11 @@ impl Mesh {
         self.send_frame(peer, Form::Nip04, body, HELLO_TTL_MS);
     }
 
-    /// Seals a protocol frame; it goes through the outbox like a message, without history.
+    /// Seals a protocol frame; it goes through the outbox like a message, without history. Where there is no room it is not sent.
     pub(crate) fn send_frame(&mut self, to: PubKey, form: Form, body: DraftBody, ttl_ms: u64) {
+        if !self.outbox.has_room_for_frame(&to) {
+            return;
+        }
         let (reply_to, subject, chain, place) = (None, None, None, None);
         let draft = DirectDraft { to, form, body, written_at: self.now, reply_to, subject, chain, place, urgent: false, own_copy: false };
         self.seal(Job::Frame { to, form, ttl_ms }, Draft::Direct(draft));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     At, Body, Change, DraftBody, Envelope, Facts, Form, Handshake, InboundFacts, InboxPolicy, ListPurpose, Mesh, MessageRecord, Notice,
     PeerChange, PeerRecord, PeerRelays, PeerSource, Presence, Profile, PubKey, ReceiptsSent, RelayList, RelayUrl, Sealed, Status, Trust,
-    limit::PEER_RELAYS_MAX,
+    limit::{ANSWERED_MAX, PEER_RELAYS_MAX, RECEIPTED_MAX, STRANGERS_ANSWERED_MAX},
     outbox::{Posting, confirms, direction},
     relay_set::PRESENCE_LEASE_MS,
     time::{DAY, HOUR, MINUTE},
@@ -28,15 +28,8 @@ const COMING_BACK_MS: u64 = MINUTE;
 /// Pings of one peer are answered at most this often.
 const PONG_INTERVAL_MS: u64 = 10_000;
 
-/// Accepted peers answered by themselves within [`INTRO_ANSWER_MS`] at most.
-const ANSWERED_MAX: usize = 4_096;
-/// Strangers answered so: keys cost nothing, and each answer is an event to relays that the stranger may name. The rest are greeted in turn.
-const STRANGERS_ANSWERED_MAX: usize = 256;
-
 /// The receipt of one message is repeated at most this often: a message sent again comes in several wraps, by several relays.
 const RECEIPT_AGAIN_MS: u64 = 5 * MINUTE;
-/// Receipts repeated within [`RECEIPT_AGAIN_MS`] at most; the rest are asked for again later.
-const RECEIPTED_MAX: usize = 4_096;
 
 /// Which receipts we repeated lately.
 pub(crate) type Receipted = BTreeMap<crate::MessageId, At>;

@@ -41,6 +41,7 @@ mod replacement;
 mod route;
 mod secret;
 mod sequence;
+mod sizes;
 pub mod skew;
 mod snapshot;
 mod step;
@@ -74,6 +75,7 @@ pub use place::{AskedFacts, Gap, LineId, Lost, OwnLine, PeerLine, Place, PlaceFa
 pub use policy::{EncryptionPolicy, HandshakeMode, InboxPolicy, NotePolicy, Policy};
 pub use relay_set::{FORGED_MAX, RelayStanding};
 pub use secret::{MessagePart, SecretSeen, SecretsPolicy};
+pub use sizes::Size;
 pub use snapshot::{Snapshot, Turn};
 pub use step::{Change, Effect, GapChange, Lane, LoopChange, Notice, OwnRecord, PeerChange, RelayOrigin, RelayRecord, RelayRole, Step};
 pub use strangers::StrangerFacts;

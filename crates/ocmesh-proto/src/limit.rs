@@ -28,10 +28,26 @@ pub const ROUTE_CONNECTIONS_MAX: usize = 64;
 pub const PEERS_MAX: usize = 200_000;
 /// Messages waiting in the outbox; more are refused with a clear error.
 pub const OUTBOX_MAX: usize = 100_000;
+/// Receipts, hellos and other frames in the outbox; what finds no room is asked for again by whoever misses it.
+pub const FRAMES_MAX: usize = 20_000;
+/// Frames in the outbox for one peer: one that writes without end and cannot be reached takes no more of the room.
+pub const FRAMES_PER_PEER_MAX: usize = 1_000;
 /// Publishes in flight at one relay, so that one slow relay holds no more than this in memory.
 pub const IN_FLIGHT_PER_RELAY_MAX: usize = 64;
 /// Look-ups in flight.
 pub const LOOKUPS_MAX: usize = 32;
+/// Peers whose last look-up is remembered; beyond, the one longest ago is forgotten and may be looked up again a little early.
+pub const LOOKED_UP_MAX: usize = 4_096;
+/// Peers that wait for a hello; the newest stay. Twenty days of greetings, and whoever is left out is considered at its next announcement.
+pub const HELLOS_WAITING_MAX: usize = 4_096;
+/// Accepted peers answered by themselves lately, which are remembered so that nobody makes us talk without end.
+pub const ANSWERED_MAX: usize = 4_096;
+/// Strangers answered so: keys cost nothing, and each answer is an event to relays that the stranger may name. The rest are greeted in turn.
+pub const STRANGERS_ANSWERED_MAX: usize = 256;
+/// Receipts repeated lately; the rest are asked for again later.
+pub const RECEIPTED_MAX: usize = 4_096;
+/// Peers that asked lately for messages they miss; beyond, nobody new is answered until some have waited long enough.
+pub const GIVEN_PEERS_MAX: usize = 4_096;
 /// Longest petname-independent error text kept from a relay, in characters.
 pub const RELAY_TEXT_CHARS_MAX: usize = 200;
 /// Presences written to disk for one stranger are at least this far apart unless something visible changed, in milliseconds.

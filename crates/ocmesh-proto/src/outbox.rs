@@ -9,7 +9,8 @@ pub(crate) use resend::confirms;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    At, Direction, EventId, Form, Hop, HopState, MessageId, Parcel, ParcelClass, PubKey, RelayUrl, RouteReason, limit::ROUTE_RELAYS_MAX,
+    At, Direction, EventId, Form, Hop, HopState, MessageId, Parcel, ParcelClass, PubKey, RelayUrl, RouteReason,
+    limit::{FRAMES_MAX, FRAMES_PER_PEER_MAX, ROUTE_RELAYS_MAX},
     relay_set::RelaySet,
 };
 
@@ -30,6 +31,9 @@ pub(crate) struct Outbox {
     resends: BTreeSet<(At, Key)>,
     /// Messages to be sent again once their peer is seen.
     unseen: BTreeMap<PubKey, BTreeSet<Key>>,
+    /// Frames, all and by peer.
+    frames: usize,
+    frames_to: BTreeMap<PubKey, usize>,
     queued: usize,
     relayed: usize,
 }
@@ -74,6 +78,10 @@ impl Outbox {
         if parcel.class == ParcelClass::Message {
             if is_relayed(&parcel) { self.relayed += 1 } else { self.queued += 1 }
         }
+        if parcel.class == ParcelClass::Frame {
+            self.frames += 1;
+            *self.frames_to.entry(parcel.to).or_default() += 1;
+        }
         self.parcels.insert(key, parcel);
     }
 
@@ -111,11 +119,30 @@ impl Outbox {
             let count = if is_relayed(&parcel) { &mut self.relayed } else { &mut self.queued };
             *count = count.saturating_sub(1);
         }
+        if parcel.class == ParcelClass::Frame {
+            self.frames = self.frames.saturating_sub(1);
+            if let Some(count) = self.frames_to.get_mut(&parcel.to) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.frames_to.remove(&parcel.to);
+                }
+            }
+        }
         Some(parcel)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.parcels.len()
+    }
+
+    /// Frames, and the most of them for one peer.
+    pub(crate) fn frames(&self) -> (usize, usize) {
+        (self.frames, self.frames_to.values().copied().max().unwrap_or(0))
+    }
+
+    /// One more frame to this peer has room.
+    pub(crate) fn has_room_for_frame(&self, to: &PubKey) -> bool {
+        self.frames < FRAMES_MAX && self.frames_to.get(to).is_none_or(|count| *count < FRAMES_PER_PEER_MAX)
     }
 
     pub(crate) const fn counts(&self) -> (usize, usize) {

@@ -200,6 +200,11 @@ impl RelaySet {
         self.order.iter().filter(|url| self.relays.get(*url).is_some_and(|relay| relay.open)).cloned().collect()
     }
 
+    /// Relays in use, look-ups under way, and peers whose last look-up is remembered.
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        [self.relays.len(), self.lookups.len(), self.looked_up_at.len()]
+    }
+
     fn routes(&self) -> usize {
         self.relays.values().filter(|relay| !relay.is_own()).count()
     }

@@ -74,6 +74,11 @@ pub(crate) struct Works {
 }
 
 impl Works {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.running.len()
+    }
+
     /// Takes what so many bits cost, where there is as much.
     fn spend(&mut self, bits: u32, now: At) -> bool {
         let cost = (HOUR >> WORK_HOURLY_BITS.saturating_sub(bits)).max(1);

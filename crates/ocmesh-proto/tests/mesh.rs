@@ -3,6 +3,8 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "mesh/bounds.rs"]
+mod bounds;
 #[path = "mesh/canary.rs"]
 mod canary;
 #[path = "mesh/clock.rs"]

@@ -44,4 +44,13 @@ mod tests {
         assert_eq!(forgeries.count(&a, start.plus(MINUTE)), Some(42));
         assert_eq!(forgeries.count(&a, At(5)), Some(1), "a clock that was set back silences nobody");
     }
+
+    #[test]
+    fn no_more_relays_are_remembered_than_that() {
+        let mut forgeries = Forgeries::default();
+        for n in 0..RELAYS_MAX * 2 {
+            forgeries.count(&Arc::from(format!("wss://{n}")), At(1_000_000_000));
+        }
+        assert_eq!(forgeries.0.len(), RELAYS_MAX);
+    }
 }

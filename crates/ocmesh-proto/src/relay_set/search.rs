@@ -6,7 +6,7 @@ use crate::{
     At, Effect, Filter, Mesh, PubKey, RelayUrl, Sub,
     agenda::Timer,
     kind,
-    limit::LOOKUPS_MAX,
+    limit::{LOOKED_UP_MAX, LOOKUPS_MAX},
     relay_set::PRESENCE_LEASE_MS,
     time::{HOUR, MINUTE},
 };
@@ -49,6 +49,11 @@ impl Mesh {
         self.relays.next_lookup = number.wrapping_add(1);
         let now = self.now;
         self.relays.looked_up_at.retain(|_, at| now.since(*at) < HOUR);
+        if self.relays.looked_up_at.len() >= LOOKED_UP_MAX
+            && let Some(oldest) = self.relays.looked_up_at.iter().min_by_key(|(_, at)| **at).map(|(peer, _)| *peer)
+        {
+            self.relays.looked_up_at.remove(&oldest);
+        }
         self.relays.looked_up_at.insert(peer, now);
         self.relays.lookups.insert(number, now);
         let mut filters =

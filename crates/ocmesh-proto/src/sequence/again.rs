@@ -7,7 +7,7 @@ use super::{Reply, reply};
 use crate::{
     AskedFacts, At, Change, Draft, DraftBody, Form, HistoryEntry, LineId, Mesh, MessageId, OwnLine, ParcelClass, Place, PubKey,
     SealRefused, Sealed,
-    limit::{ASK_NUMBERS_MAX, NUMBER_MAX, OUTBOX_MAX},
+    limit::{ASK_NUMBERS_MAX, GIVEN_PEERS_MAX, NUMBER_MAX, OUTBOX_MAX},
     mesh::Job,
     outbox::Posting,
     time::{DAY, SECOND},
@@ -17,8 +17,6 @@ use crate::{
 const GIVEN_BURST: u64 = 64;
 /// And then one more each: 30 messages a minute heal a hundred within minutes, and are no burden that a peer could not cause otherwise.
 const GIVEN_EVERY_MS: u64 = 2 * SECOND;
-/// Peers that asked lately and are remembered; beyond, nobody new is answered until some have waited long enough.
-const GIVEN_PEERS_MAX: usize = 4_096;
 /// A message that was wrapped less than this ago is on its way.
 const ON_ITS_WAY_MS: u64 = 10 * SECOND;
 /// A message given again is tried this long; its peer asks again.
@@ -31,6 +29,11 @@ const GONE_TTL_MS: u64 = DAY;
 pub(crate) struct Given(BTreeMap<PubKey, (u64, At)>);
 
 impl Given {
+    /// Peers that are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// One more number for this peer.
     fn may(&mut self, peer: PubKey, now: At) -> bool {
         let left = |(tokens, at): (u64, At)| tokens.saturating_add(now.since(at) / GIVEN_EVERY_MS).min(GIVEN_BURST);

@@ -36,6 +36,11 @@ impl Gaps {
         all
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     fn insert(&mut self, gap: Gap) {
         self.remove(&key(&gap));
         if gap.lost.is_none() {
