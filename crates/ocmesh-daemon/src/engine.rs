@@ -1,6 +1,7 @@
 //! The mesh task: one owner of the core and of the writing store, fed by the relay pool and the Local API.
 
 mod ask;
+mod copies;
 mod facts;
 mod forgeries;
 mod ingest;

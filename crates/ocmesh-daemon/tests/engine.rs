@@ -18,7 +18,9 @@ use ocmesh_daemon::{
     shutdown::StopToken,
 };
 use ocmesh_localrelay::{LocalRelay, RelayOptions};
-use ocmesh_proto::{HistoryEntry, MessageId, Notice, Origin, Policy, PubKey, Refusal, RelayUrl, Trust, time::HOUR};
+use ocmesh_proto::{
+    At, EncryptionPolicy, HistoryEntry, MessageId, Notice, Origin, Policy, PubKey, Refusal, RelayUrl, Trust, kind, time::HOUR,
+};
 use ocmesh_store::{MessageQuery, PeerQuery, PruneLimits, Reader, Store, StoreKey};
 use ocmesh_testkit::wait;
 use ocmesh_wire::Keys;
@@ -57,10 +59,14 @@ impl Agent {
     }
 
     fn start_by(&mut self, relay: &str, clock: Clock) {
+        let policy = Policy { name: self.name.to_owned(), relays: vec![RelayUrl::parse(relay).unwrap()], ..Policy::default() };
+        self.start_with(policy, clock);
+    }
+
+    fn start_with(&mut self, policy: Policy, clock: Clock) {
         let store = Store::open(&self.path(), &self.key).unwrap();
         let reader = store.reader();
         let stop = StopToken::new();
-        let policy = Policy { name: self.name.to_owned(), relays: vec![RelayUrl::parse(relay).unwrap()], ..Policy::default() };
         let parts = EngineParts {
             keys: Arc::new(Keys::from_secret_bytes(&self.secret).unwrap()),
             store,
@@ -179,6 +185,22 @@ async fn two_engines_meet_and_a_message_is_read_with_its_history() {
     assert_eq!(page.items.len(), 1);
     ada.stop().await;
     bob.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_to_ourselves_counts_as_handled_before_a_relay_brings_it_back() {
+    // Nobody is there, so nothing comes back.
+    let mut ada = Agent::new("ada", "ws://127.0.0.1:9");
+    ada.stop().await;
+    let relays = vec![RelayUrl::parse("ws://127.0.0.1:9").unwrap()];
+    ada.start_with(Policy { encryption: EncryptionPolicy::Nip17, relays, ..Policy::default() }, Clock::system());
+    let held = || ada.reader().held::<Vec<_>, _>(kind::GIFT_WRAP, At(0), 10, |_, id| id).unwrap().unwrap();
+    assert_eq!(held(), []);
+    let bob = Keys::generate().public().to_hex();
+    ada.mesh().ask(Ask::AddPeer { peer: bob.clone(), petname: None }).await.unwrap();
+    let id = ada.send(&bob, "kept for ourselves").await;
+    let handled = held();
+    assert!(handled.len() == 1 && handled != [id], "the wrap of the copy, and nothing else: {handled:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Command, CommandId, Effect, Input, Lane, Mesh, Notice, Policy, PubKey, Refusal, RelayRole, Status, Verdict,
+    Answer, At, Change, Command, CommandId, Effect, EventId, Input, Lane, Mesh, Notice, Policy, PubKey, Refusal, RelayRole, Status, Verdict,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use ocmesh_relay::{ConnectOptions, Pool};
@@ -103,6 +103,10 @@ enum Arrival {
 #[derive(Default)]
 struct After {
     effects: Vec<Effect>,
+    /// What was sealed in it, so that publishing it does not read it back.
+    sealed: BTreeMap<EventId, Arc<str>>,
+    /// The copies to ourselves in it.
+    copies: Vec<EventId>,
     notices: Vec<NumberedNotice>,
     replies: Vec<(CommandId, Result<Answer, Refusal>)>,
 }
@@ -357,6 +361,9 @@ impl MeshTask {
             let step = self.mesh.handle(input, now);
             for change in &step.changes {
                 self.store.apply(change, now)?;
+                if let Change::PutSealed { event, .. } = change {
+                    after.sealed.insert(event.id, Arc::clone(&event.json));
+                }
             }
             for notice in step.notices {
                 if matches!(notice, Notice::MessageMoved { status: Status::Failed { .. }, .. }) {
@@ -373,6 +380,9 @@ impl MeshTask {
                             _ => None,
                         };
                         let sealed = ocmesh_wire::seal(&self.keys, self.version, &draft, rumor.as_deref(), now);
+                        if let Some(copy) = sealed.as_ref().ok().and_then(|sealed| sealed.own_copy.as_ref()) {
+                            after.copies.extend(self.know_copy(copy)?);
+                        }
                         inputs.push_back(Input::DraftSealed { job, sealed });
                     }
                     Effect::FindUnreceipted { peer } => {
@@ -391,8 +401,9 @@ impl MeshTask {
     /// After the commit: effects, answers, notices, in this order.
     fn act(&mut self, after: After) {
         self.tell_accepted();
+        self.await_copies(&after.copies);
         for effect in after.effects {
-            self.start(effect);
+            self.start(effect, &after.sealed);
         }
         for (id, answer) in after.replies {
             if let Some(waiting) = self.waiting.remove(&id) {
@@ -407,7 +418,7 @@ impl MeshTask {
         }
     }
 
-    fn start(&mut self, effect: Effect) {
+    fn start(&mut self, effect: Effect, sealed: &BTreeMap<EventId, Arc<str>>) {
         match effect {
             Effect::Connect { relay, role } => {
                 let private_ok = match role {
@@ -433,6 +444,7 @@ impl MeshTask {
                     Lane::Direct => ocmesh_relay::Lane::Direct,
                     Lane::Presence => ocmesh_relay::Lane::Presence,
                 };
+                let json = json.or_else(|| sealed.get(&event).cloned());
                 let json = json.map_or_else(|| self.store.sealed(&event), |json| Ok(Some(json)));
                 match json {
                     Ok(Some(json)) => self.pool.publish(relay.as_str(), &event.to_hex(), json, lane),
