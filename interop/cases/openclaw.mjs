@@ -25,6 +25,7 @@ export const sabotage = {
   'the gateway stays down': 'the gateway was killed: the wake reaches the model',
   'the daemon loses its home': 'the daemon was killed: the wake reaches the model',
   'the peer is a person': 'two agents that answer everything stop',
+  'the main agent is woken': 'isolated: its tools are the mesh\'s alone',
   'nobody takes it back': 'the settings are what they were, to the byte',
 };
 
@@ -51,6 +52,7 @@ export async function run(report, world) {
   await killed(all);
   await loop(all);
   await undo(all, before);
+  await isolated(all, before);
 }
 
 /** They see each other, and Bob has accepted Ada unless she is to stay a stranger. */
@@ -166,6 +168,32 @@ async function loop({ report, ada, bob }) {
   };
   await report.step('two agents that answer everything stop', () => until('a loop is seen', stopped, report.within(TURN_MS * 2)));
   report.note(`stopped after ${sent} messages of Ada`);
+}
+
+/** The names in OpenClaw's list of tools that are found by search. */
+const hiddenTools = (prompt) => [...(/^Available deferred-schema tools:\n((?:- .*\n)*)/m.exec(prompt)?.[1] ?? 'no such list').matchAll(/^(?:- )?(\S+)/gm)].map(([, tool]) => tool);
+
+/** Once more, with an agent that has the mesh's tools and nothing else. */
+async function isolated(all, before) {
+  const { report, model, gateway, bob, oc } = all;
+  const said = await oc(...(report.breaks('the main agent is woken') ? [] : ['--isolated']));
+  report.check(said.code === 0 && JSON.parse(said.stdout).wake === 'ready', 'isolated: connected', said.stdout + said.stderr);
+  await bob.stop();
+  await bob.start();
+  const since = model.requests.length;
+  await exchange(all, 'isolated', 'to the agent of the mesh');
+  const prompts = model.requests.slice(since).filter(({ messages }) => newestWake(messages));
+  // OpenClaw keeps tools behind `tool_search`, and names its own of them in the prompt.
+  const tools = new Set(prompts.flatMap((one) => [...one.tools, ...hiddenTools(textOf(one.messages[0]))]));
+  report.check([...tools].every((tool) => /^tool_(call|describe|search)$|^ocmesh__/.test(tool)), 'isolated: its tools are the mesh\'s alone', [...tools].join(' '));
+  const undone = await oc('--undo');
+  report.check(undone.code === 0 && gateway.settings() === before, 'isolated: the settings are what they were, to the byte', undone.stdout + undone.stderr);
+  // An agent that its owner changed is the owner's: half of it would be an agent without its restrictions.
+  await oc('--isolated');
+  const changed = await gateway.openclaw(['config', 'patch', '--stdin'], JSON.stringify({ agents: { entries: { mesh: { tools: { deny: ['browser'] } } } } }));
+  const parted = await oc('--undo');
+  const left = parted.code === 0 ? JSON.parse(parted.stdout).left : parted.stderr;
+  report.equal([changed.code, left], [0, ['agents.entries', 'agents.ownership', 'agents.defaults.heartbeat.agentId']], 'isolated: an agent that was changed stays, and the rest goes');
 }
 
 async function undo({ report, world, gateway, bob, oc }, before) {

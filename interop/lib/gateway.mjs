@@ -110,8 +110,18 @@ export class Gateway {
   }
 
   /** Runs `ocmesh` as the gateway's user, for the agent whose home this is. Resolves with the code and both outputs. */
-  async ocmesh(binary, home, args) {
-    const child = spawn(binary, args, { env: this.env({ OCMESH_HOME: home }), stdio: ['ignore', 'pipe', 'pipe'], cwd: dirname(this.state) });
+  ocmesh(binary, home, args) {
+    return this.#run(binary, args, { OCMESH_HOME: home });
+  }
+
+  /** Runs `openclaw` as its user, who types `input`. */
+  openclaw(args, input = '') {
+    return this.#run('openclaw', args, {}, input);
+  }
+
+  async #run(program, args, more, input = '') {
+    const child = spawn(program, args, { env: this.env(more), stdio: ['pipe', 'pipe', 'pipe'], cwd: dirname(this.state) });
+    child.stdin.on('error', () => {}).end(input);
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr']) child[name].on('data', (chunk) => (said[name] += chunk));
     const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));

@@ -7,7 +7,8 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Change, Command, CommandId, Effect, EventId, Input, Lane, Mesh, Notice, Policy, PubKey, Refusal, RelayRole, Status, Verdict,
+    Answer, At, Change, Command, CommandId, Effect, EventId, Input, Lane, Mesh, Notice, Policy, PubKey, Refusal, RelayRole, Status,
+    Verdict,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use ocmesh_relay::{ConnectOptions, Pool};

@@ -1,6 +1,9 @@
 //! Two daemons on given relays, the workload between them, and the verdict of the ledger.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use ocmesh_api::{MessageDetail, MessagesQuery, ReadRequest, RelayStatus};
@@ -136,8 +139,23 @@ impl Trial {
             ensure!(tally.lost == 0, "{tally:?} of {}", self.ledger.acked());
             Ok(())
         });
-        read.await?;
+        if let Err(error) = read.await {
+            return Err(error.context(self.stories_of_the_missing().await));
+        }
         Ok(began.elapsed())
+    }
+
+    /// What each sender has of what is missing.
+    async fn stories_of_the_missing(&self) -> String {
+        let mut stories = String::new();
+        for id in self.ledger.missing() {
+            for agent in [&self.anna, &self.bert] {
+                if let Ok(detail) = self.detail(agent, id).await {
+                    let _ = writeln!(stories, "{detail:#?}");
+                }
+            }
+        }
+        stories
     }
 
     /// Nothing is lost within `limit`, and a while later nothing came twice, from nowhere, or torn.

@@ -89,6 +89,7 @@ impl World {
                 let good =
                     request.starts_with("POST /hooks/wake HTTP/1.1\r\n") && request.contains(&format!("Authorization: Bearer {token}\r\n"));
                 let status = if good { "400 Bad Request" } else { "401 Unauthorized" };
+                // In pieces, as `write!` makes them, and as a gateway under load may too.
                 let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
             }
         });
@@ -182,6 +183,34 @@ fn what_was_changed_since_is_not_taken_back() {
     assert_eq!(after, json!({"z": 1.0, "theirs": 2, "hooks": {"allowedAgentIds": ["main", "other"]}}));
     let copy = fs::read_to_string(world.settings_file().with_file_name("openclaw.json.before-ocmesh")).unwrap();
     assert!(copy.starts_with("// mine"), "remarks that OpenClaw took out are not lost");
+}
+
+#[test]
+fn an_agent_for_the_mesh_comes_and_goes_and_stays_whole_when_it_was_changed() {
+    let world = World::new();
+    let before = world.text();
+    world.user.run(&["connect", "openclaw", "--isolated"]).expect(0);
+    let ours = world.settings()["agents"].clone();
+    assert_eq!(ours["entries"]["mesh"]["tools"]["alsoAllow"], json!(["ocmesh__*"]));
+    world.user.run(&["connect", "openclaw", "--undo"]).expect(0);
+    assert_eq!((world.text(), world.config()), (before, CONFIG.to_owned()));
+
+    for by_hand in [json!({"model": "small"}), json!({"tools": {"deny": []}})] {
+        world.user.run(&["connect", "openclaw", "--isolated"]).expect(0);
+        let mut settings = world.settings();
+        for (key, value) in by_hand.as_object().unwrap() {
+            settings["agents"]["entries"]["mesh"][key] = value.clone();
+        }
+        fs::write(world.settings_file(), settings.to_string()).unwrap();
+        let undone = world.user.run(&["connect", "openclaw", "--undo", "--json"]).expect(0).json();
+        assert_eq!(undone["left"], json!(["agents.entries", "agents.ownership", "agents.defaults.heartbeat.agentId"]));
+        let after = world.settings();
+        assert_eq!(after["agents"]["entries"], settings["agents"]["entries"], "half an agent would be one without its restrictions");
+        assert_eq!((after["agents"].get("ownership"), after.get("hooks"), after.get("mcp")), (Some(&json!("explicit")), None, None));
+        assert_eq!(world.config(), CONFIG);
+        fs::write(world.settings_file(), SETTINGS.replace("PORT", "1")).unwrap();
+        let _ = fs::remove_file(world.settings_file().with_file_name("openclaw.json.before-ocmesh"));
+    }
 }
 
 #[test]

@@ -216,8 +216,13 @@ impl Work<'_> {
 
     async fn undo(self, dry_run: bool) -> Result<(), CliError> {
         let snapshot = Snapshot::of(&self.facts.file);
-        let kept = self.kept.clone().unwrap_or_else(|| Kept::only_the_entry(&self.facts));
-        let reverse = patch::reverse(&kept.set, kept.before.as_ref(), Some(&self.facts.settings));
+        let mut kept = self.kept.clone().unwrap_or_else(|| Kept::only_the_entry(&self.facts));
+        let mut reverse = patch::reverse(&kept.set, kept.before.as_ref(), Some(&self.facts.settings));
+        let stays = isolated::keep_changed(&mut kept.set, &reverse, &self.facts.settings);
+        if !stays.is_empty() {
+            reverse = patch::reverse(&kept.set, kept.before.as_ref(), Some(&self.facts.settings));
+            reverse.left.extend(stays);
+        }
         let whole = self.kept.is_some() && snapshot.unchanged_since(kept.hash.as_deref());
         if dry_run {
             return self.show_undo(whole, reverse.patch.as_ref());

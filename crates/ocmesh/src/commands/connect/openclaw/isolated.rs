@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{facts::Facts, patch::set, plan::Plan};
+use super::{
+    facts::Facts,
+    patch::{Reverse, set, unset},
+    plan::Plan,
+};
 use crate::commands::connect::entry::NAME;
 
 /// The agent's id.
@@ -22,9 +26,11 @@ pub(super) fn plan(facts: &Facts, own: &str, plan: &mut Plan) {
     let patch = &mut plan.patch;
     if facts.get(&["agents", "entries", AGENT]).is_none() {
         let workspace = facts.file.with_file_name("workspace-mesh");
+        // The smallest profile hides the tools of MCP servers, and `allow` only narrows a profile: they come back by `alsoAllow`. What else is in
+        // the profile is denied.
         let tools = json!({
-            "profile": "minimal", "allow": [format!("{NAME}__*")],
-            "deny": ["group:fs", "group:runtime", "group:web", "browser", "cron", "gateway", "nodes"],
+            "profile": "minimal", "alsoAllow": [format!("{NAME}__*")],
+            "deny": ["group:fs", "group:runtime", "group:web", "browser", "cron", "gateway", "nodes", "session_status"],
         });
         set(patch, &["agents", "entries", AGENT], json!({"workspace": workspace, "tools": tools}));
         alone(facts, own, patch);
@@ -45,6 +51,21 @@ pub(super) fn plan(facts: &Facts, own: &str, plan: &mut Plan) {
     }
     plan.notes
         .push(format!("an agent \"{AGENT}\" that has the mesh's tools and no others answers the mesh; \"{own}\" keeps everything it has"));
+}
+
+/// What stands and falls with the agent, by its path.
+const WITH_THE_AGENT: [&[&str]; 4] =
+    [&["agents", "entries"], &["agents", "ownership"], &["agents", "defaults", "heartbeat", "agentId"], &["bindings"]];
+
+/// An agent that somebody changed is not ours to take away, and half of it would be an agent without its restrictions: it stays as it is,
+/// with what says who owns what beside it. Takes all that out of what was `set`, and names it.
+pub(super) fn keep_changed(set: &mut Value, reverse: &Reverse, now: &Value) -> Vec<String> {
+    let path = format!("/agents/entries/{AGENT}");
+    let goes = reverse.patch.as_ref().and_then(|patch| patch.pointer(&path)).is_some_and(Value::is_null);
+    if goes || set.pointer(&path).is_none() || now.pointer(&path).is_none() {
+        return Vec::new();
+    }
+    WITH_THE_AGENT.iter().filter(|path| unset(set, path)).map(|path| path.join(".")).collect()
 }
 
 /// Where there was one agent, everything becomes its own by name.

@@ -16,6 +16,20 @@ pub(super) fn set(patch: &mut Value, path: &[&str], value: Value) {
     }
 }
 
+/// Takes what stands at `path` out of a patch, and what is empty without it; says whether there was something.
+pub(super) fn unset(patch: &mut Value, path: &[&str]) -> bool {
+    let (Some((key, rest)), Value::Object(fields)) = (path.split_first(), patch) else { return false };
+    if rest.is_empty() {
+        return fields.remove(*key).is_some();
+    }
+    let Some(inside) = fields.get_mut(*key) else { return false };
+    let was = unset(inside, rest);
+    if inside.as_object().is_some_and(Map::is_empty) {
+        fields.remove(*key);
+    }
+    was
+}
+
 /// The part of `settings` that a patch touches: what stood there before.
 pub(super) fn touched(patch: &Value, settings: &Value) -> Option<Value> {
     match (patch, settings) {

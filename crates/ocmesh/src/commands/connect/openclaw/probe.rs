@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// One answer of a busy gateway.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Enough for the first line.
-const HEAD_BYTES: usize = 64;
+const LINE_BYTES: u64 = 256;
 
 /// What the gateway says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +78,9 @@ async fn status(url: &str, token: &str) -> std::io::Result<Option<u16>> {
         "POST {path}/wake HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
     ));
     stream.write_all(request.as_bytes()).await?;
-    let mut head = vec![0; HEAD_BYTES];
-    let read = stream.read(&mut head).await?;
-    let text = String::from_utf8_lossy(head.get(..read).unwrap_or_default()).into_owned();
-    Ok(text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next()).and_then(|code| code.parse().ok()))
+    // A line may come in pieces.
+    let mut line = Vec::new();
+    BufReader::new(stream).take(LINE_BYTES).read_until(b'\n', &mut line).await?;
+    let code = line.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    Ok(code.and_then(|code| std::str::from_utf8(code).ok()).and_then(|code| code.parse().ok()))
 }

@@ -105,7 +105,10 @@ fn the_isolated_agent_has_the_meshs_tools_alone_and_the_first_keeps_everything()
     let settings = json!({"channels": {"telegram": {}, "slack": {}}, "bindings": [{"agentId": "x", "match": {"channel": "slack"}}]});
     let plan = planned(settings, Wish { isolated: true, ..Wish::default() });
     let at = |path: &str| plan.patch.pointer(path).cloned().unwrap_or_default();
-    assert_eq!(at("/agents/entries/mesh/tools/allow"), json!(["ocmesh__*"]));
+    assert_eq!(
+        (at("/agents/entries/mesh/tools/profile"), at("/agents/entries/mesh/tools/alsoAllow")),
+        (json!("minimal"), json!(["ocmesh__*"]))
+    );
     assert_eq!(at("/agents/entries/mesh/workspace"), "/home/ada/.openclaw/workspace-mesh");
     assert_eq!((at("/agents/entries/main"), at("/agents/ownership")), (json!({}), json!("explicit")));
     assert_eq!(at("/agents/defaults/heartbeat"), json!({"agentId": "main"}));
