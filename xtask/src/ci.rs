@@ -30,7 +30,7 @@ pub(crate) struct Options {
 type Stage = (&'static str, fn() -> Result<()>);
 
 /// Cheap ones first: a slip in the formatting should not cost twenty minutes.
-const STAGES: [Stage; 13] = [
+const STAGES: [Stage; 14] = [
     ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
     ("deps", deps::run),
     ("tidy", tidy::run),
@@ -38,12 +38,13 @@ const STAGES: [Stage; 13] = [
     ("shellcheck", shellcheck),
     ("deny", deny),
     ("clippy", || cargo_task(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
-    ("test", || cargo_task(&["test", "--workspace"])),
+    ("test", test),
     ("docs", docs::run),
     ("fuzz", || fuzz::run(&fuzz::Options::short())),
     ("demo", demo),
     ("release", || release::run(&release::Options::of(tested_binary()?))),
     ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?))),
+    ("gateway", || interop::run(&interop::Options::gateway(tested_binary()?))),
 ];
 
 /// How a stage went.
@@ -100,6 +101,14 @@ fn table(outcomes: &[Outcome]) -> String {
 
 fn cargo_task(args: &[&str]) -> Result<()> {
     succeed(command(&cargo(), args))
+}
+
+/// The README's second command. Most tests wait for processes and relays, so more of them than cores run at a time.
+fn test() -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut test = command(&cargo(), &["test", "--workspace", "--no-fail-fast"]);
+    test.env("RUST_TEST_THREADS", (cores * 5 / 2).to_string());
+    succeed(test)
 }
 
 /// The binary as `cargo test` built it. `cargo build` would choose other features of shared dependencies and compile half the tree again.

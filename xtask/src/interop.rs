@@ -41,6 +41,11 @@ impl Options {
     pub(crate) const fn with_binary(ocmesh: PathBuf) -> Self {
         Self { prove: false, ocmesh: Some(ocmesh), messages: MESSAGES, cases: Vec::new() }
     }
+
+    /// The real OpenClaw gateway alone. One message is enough to see that it works.
+    pub(crate) fn gateway(ocmesh: PathBuf) -> Self {
+        Self { messages: 1, cases: vec!["openclaw".to_owned()], ..Self::with_binary(ocmesh) }
+    }
 }
 
 /// Runs the cases.

@@ -64,6 +64,9 @@ pub struct Message {
     pub hops: Option<u32>,
     /// Waits for its owner's consent: a request, without its text.
     pub held: bool,
+    /// Its author calls it urgent. It counts as such only when that is a trusted peer, or us.
+    #[serde(default)]
+    pub urgent: bool,
     /// How many messages of the same author are missing right before this one, lost ones too. Where the author numbers them (ocmesh does).
     #[serde(default)]
     pub missing_before: u64,
@@ -190,6 +193,7 @@ impl Message {
             read_at: None,
             hops: None,
             held: false,
+            urgent: false,
             missing_before: 0,
             size: 31,
             name_warning: None,

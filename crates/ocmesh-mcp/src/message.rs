@@ -54,6 +54,9 @@ pub(crate) struct MeshMessage {
     /// A stranger's request that waits for your owner's consent: its text is not shown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) held: bool,
+    /// Called urgent by a peer that your owner trusts, or by you.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) urgent: bool,
 }
 
 impl MeshMessage {
@@ -82,6 +85,8 @@ impl MeshMessage {
             status: short(&message.status),
             fail_reason: message.fail_reason.as_deref().map(short),
             held: message.held,
+            // From anybody else it is a lever, not a fact.
+            urgent: message.urgent && (ours || message.trust == "trusted"),
         })
     }
 
@@ -102,6 +107,9 @@ impl MeshMessage {
         }
         if let Some(parent) = &self.reply_to {
             out.push_str(&format!(", answers {parent}"));
+        }
+        if self.urgent {
+            out.push_str(", urgent");
         }
         if self.thread != self.id {
             out.push_str(&format!(", thread {}", self.thread));
@@ -177,6 +185,14 @@ mod tests {
         let list = wrap_list(&vec![long; 50]).unwrap();
         let total: usize = list.iter().map(|message| message.words.body.chars().count()).sum();
         assert!(total <= LIST_CHARS_MAX + 50 * PREVIEW_CHARS && list.iter().all(|message| message.words.cut), "{total}");
+    }
+
+    #[test]
+    fn only_a_trusted_peer_is_urgent() {
+        for (trust, urgent) in [("trusted", true), ("known", false), ("unknown", false)] {
+            let wrapped = MeshMessage::new(&Message { urgent: true, trust: trust.to_owned(), ..Message::example() }, 100).unwrap();
+            assert_eq!((wrapped.urgent, wrapped.text().contains("urgent")), (urgent, urgent), "{trust}");
+        }
     }
 
     #[test]

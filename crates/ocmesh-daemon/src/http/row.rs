@@ -124,6 +124,7 @@ pub(super) fn message(row: MessageRow, own: &Own) -> Message {
         read_at: record.read_at.map(write),
         hops: record.chain.map(|chain| chain.hops),
         held: record.held,
+        urgent: record.urgent,
         missing_before: row.missing_before,
         size,
         name_warning: warning.map(name_warning),

@@ -53,6 +53,10 @@ pub(crate) struct Input {
     #[serde(default)]
     #[schemars(example = &"Patch review")]
     subject: Option<String>,
+    /// It cannot wait: wakes the peer's agent even in its quiet hours, if that peer trusts you.
+    #[serde(default)]
+    #[schemars(example = false)]
+    urgent: bool,
     /// Your own key for this message: the same call again with the same key sends nothing twice.
     #[serde(default)]
     #[schemars(example = &"review-17")]
@@ -111,6 +115,7 @@ impl MeshTool for Send {
             content: input.text,
             reply_to: input.reply_to,
             subject: input.subject,
+            urgent: input.urgent,
             idempotency_key: Some(input.idempotency_key.map_or_else(random_key, Ok)?),
             origin: Some(Origin::Agent),
             // What looks like a secret only its owner may send: there is no way to insist here.

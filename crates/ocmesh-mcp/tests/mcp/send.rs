@@ -25,12 +25,14 @@ fn stands(daemon: &FakeDaemon, status: &str, reason: Option<&str>) {
 #[tokio::test]
 async fn sending_returns_when_it_is_queued() -> Result<()> {
     let (daemon, mut caller) = with_ada().await?;
-    let arguments = json!({"to": " ada ", "text": "hi", "subject": "s", "reply_to": Message::example().id, "idempotency_key": "k"});
+    let arguments =
+        json!({"to": " ada ", "text": "hi", "subject": "s", "reply_to": Message::example().id, "idempotency_key": "k", "urgent": true});
     let (value, text) = caller.good("mesh_send", arguments).await?;
     assert_eq!((&value["id"], &value["status"], &value["timed_out"]), (&json!(Sent::example().id), &json!("queued"), &json!(false)));
     assert!(text.contains("is queued"), "{text}");
     let sent = daemon.with(|state| state.sent.clone());
     assert_eq!((sent[0].to.as_str(), sent[0].content.as_str(), sent[0].idempotency_key.as_deref()), ("ada", "hi", Some("k")));
+    assert!(sent[0].urgent);
     assert!(daemon.with(|state| !state.asked.iter().any(|line| line.contains("/events"))), "nobody waits");
     Ok(())
 }

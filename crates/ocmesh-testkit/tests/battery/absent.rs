@@ -1,4 +1,4 @@
-//! What a relay keeps back in silence: R11 (kinds left out of mixed filters, or every direct message) and R17 (one message of so many).
+//! What is absent, because a relay keeps it back in silence: R11 (kinds left out of mixed filters, or every direct message) and R17 (one message of so many).
 
 use std::time::{Duration, Instant};
 
