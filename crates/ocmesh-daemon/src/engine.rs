@@ -2,6 +2,7 @@
 
 mod ask;
 mod copies;
+mod effects;
 mod facts;
 mod forgeries;
 mod ingest;

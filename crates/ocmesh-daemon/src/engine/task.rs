@@ -7,11 +7,10 @@ use std::{
 };
 
 use ocmesh_proto::{
-    Answer, At, Change, Command, CommandId, Effect, EventId, Input, Lane, Mesh, Notice, Policy, PubKey, Refusal, RelayRole, Status,
-    Verdict,
+    At, Change, Command, CommandId, Effect, Input, Mesh, Notice, Policy, PubKey, Status,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
-use ocmesh_relay::{ConnectOptions, Pool};
+use ocmesh_relay::Pool;
 use ocmesh_store::{OpenError, PruneLimits, ReadError, Store, WriteError};
 use ocmesh_wire::Keys;
 use tokio::{
@@ -22,6 +21,7 @@ use tokio::{
 use super::{
     Pulse,
     ask::{AskError, NumberedNotice, Question, Told, View},
+    effects::After,
     facts::{self, NotAsked},
     ingest::{Handled, Heard},
     journal,
@@ -98,18 +98,6 @@ enum Arrival {
     Overdue,
     /// Every sender is gone.
     Closed,
-}
-
-/// What a batch does after its transaction.
-#[derive(Default)]
-struct After {
-    effects: Vec<Effect>,
-    /// What was sealed in it, so that publishing it does not read it back.
-    sealed: BTreeMap<EventId, Arc<str>>,
-    /// The copies to ourselves in it.
-    copies: Vec<EventId>,
-    notices: Vec<NumberedNotice>,
-    replies: Vec<(CommandId, Result<Answer, Refusal>)>,
 }
 
 /// Why a batch was not written.
@@ -397,79 +385,6 @@ impl MeshTask {
             }
         }
         Ok(())
-    }
-
-    /// After the commit: effects, answers, notices, in this order.
-    fn act(&mut self, after: After) {
-        self.tell_accepted();
-        self.await_copies(&after.copies);
-        for effect in after.effects {
-            self.start(effect, &after.sealed);
-        }
-        for (id, answer) in after.replies {
-            if let Some(waiting) = self.waiting.remove(&id) {
-                // Whoever asked may be gone already.
-                let _ = waiting.send(answer.map(Told::from).map_err(AskError::from));
-            }
-        }
-        for notice in after.notices {
-            journal::write(&self.mesh, &notice.notice);
-            // No listener is no fault.
-            let _ = self.notices.send(Arc::new(notice));
-        }
-    }
-
-    fn start(&mut self, effect: Effect, sealed: &BTreeMap<EventId, Arc<str>>) {
-        match effect {
-            Effect::Connect { relay, role } => {
-                let private_ok = match role {
-                    RelayRole::Own => true,
-                    RelayRole::Route { private_ok } => private_ok,
-                };
-                self.pool.connect(relay.as_str(), ConnectOptions { private_ok, auth: true });
-            }
-            Effect::Disconnect { relay } => self.pool.disconnect(relay.as_str()),
-            Effect::SignInAgain { relay } => self.pool.sign_in_again(relay.as_str()),
-            Effect::Subscribe { relay, sub, filters, live, reconcile } => {
-                let (name, filters) = (sub.to_string(), filters.iter().map(ocmesh_wire::filter_json).collect());
-                match reconcile {
-                    Some(reconcile) => {
-                        self.pool.subscribe_reconciled(relay.as_str(), &name, filters, ocmesh_wire::filter_json(&reconcile));
-                    }
-                    None => self.pool.subscribe(relay.as_str(), &name, filters, live),
-                }
-            }
-            Effect::Unsubscribe { relay, sub } => self.pool.unsubscribe(relay.as_str(), &sub.to_string()),
-            Effect::Publish { relay, event, json, lane } => {
-                let lane = match lane {
-                    Lane::Direct => ocmesh_relay::Lane::Direct,
-                    Lane::Presence => ocmesh_relay::Lane::Presence,
-                };
-                let json = json.or_else(|| sealed.get(&event).cloned());
-                let json = json.map_or_else(|| self.store.sealed(&event), |json| Ok(Some(json)));
-                match json {
-                    Ok(Some(json)) => self.pool.publish(relay.as_str(), &event.to_hex(), json, lane),
-                    missing => {
-                        let said = match missing {
-                            // Its message came to an end later in the same batch, as by a receipt.
-                            Ok(_) => "nothing waits for it any more".to_owned(),
-                            Err(error) => {
-                                tracing::warn!(%relay, ?event, %error, "event not published");
-                                error.to_string()
-                            }
-                        };
-                        let input = Input::PublishAnswered { relay, event, verdict: Verdict::Failed, said };
-                        // In a transaction of its own, like any other input.
-                        self.later.push_back(input);
-                    }
-                }
-            }
-            Effect::Work { job, message, to, bits } => self.work(job, message, to, bits),
-            Effect::StopWork { job } => self.worker.stop(job),
-            Effect::Finish => self.finished = true,
-            Effect::Wake { target, wake } => self.wakes.start(target, &wake),
-            Effect::Seal { .. } | Effect::FindUnreceipted { .. } | Effect::FindUnread | Effect::Reply { .. } => {}
-        }
     }
 
     fn show(&self) {
