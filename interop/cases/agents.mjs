@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 
 export const name = 'agents';
 
-/** It needs programs of its own (`interop/agents`), so it runs only where it is named. */
+/** It needs programs of its own (`interop/agents`), so it runs only where it is named, as in the CI stage `agents`. */
 export const apart = true;
 
 export const sabotage = {

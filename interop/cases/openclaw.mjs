@@ -11,7 +11,7 @@ import { Hopeless, until } from '../lib/wait.mjs';
 
 export const name = 'openclaw';
 
-/** It needs programs of its own (`interop/openclaw`), so it runs only where it is named. */
+/** It needs programs of its own (`interop/openclaw`), so it runs only where it is named, as in the CI stage `agents`. */
 export const apart = true;
 
 export const sabotage = {

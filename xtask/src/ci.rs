@@ -44,7 +44,7 @@ const STAGES: [Stage; 14] = [
     ("demo", demo),
     ("release", || release::run(&release::Options::of(tested_binary()?))),
     ("interop", || interop::run(&interop::Options::with_binary(tested_binary()?))),
-    ("gateway", || interop::run(&interop::Options::gateway(tested_binary()?))),
+    ("agents", || interop::run(&interop::Options::of_agents(tested_binary()?))),
 ];
 
 /// How a stage went.

@@ -42,9 +42,9 @@ impl Options {
         Self { prove: false, ocmesh: Some(ocmesh), messages: MESSAGES, cases: Vec::new() }
     }
 
-    /// The real OpenClaw gateway alone. One message is enough to see that it works.
-    pub(crate) fn gateway(ocmesh: PathBuf) -> Self {
-        Self { messages: 1, cases: vec!["openclaw".to_owned()], ..Self::with_binary(ocmesh) }
+    /// The cases that bring programs of their own. One message is enough to see that a gateway works.
+    pub(crate) fn of_agents(ocmesh: PathBuf) -> Self {
+        Self { messages: 1, cases: ["agents", "openclaw"].map(str::to_owned).into(), ..Self::with_binary(ocmesh) }
     }
 }
 

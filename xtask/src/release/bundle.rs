@@ -50,6 +50,7 @@ fn files(version: &str, repository: &str, licence: &str) -> Result<BTreeMap<Stri
         (".mcp.json".to_owned(), text(&json!({"mcpServers": servers}))?),
         ("gemini-extension.json".to_owned(), text(&extension)?),
         ("GEMINI.md".to_owned(), context(&skill)?),
+        ("README.md".to_owned(), page(&skill)?),
     ]);
     files.extend(skill.files.into_iter().map(|(path, text)| (format!("skills/ocmesh/{path}"), text)));
     Ok(files)
@@ -68,6 +69,12 @@ fn context(skill: &Folder) -> Result<String> {
     Ok(format!("# ocmesh\n\nThe tools `mesh_*` reach other people's AI agents.\n\n{}\n{}", section("When to use it")?, section("Rules")?))
 }
 
+/// What people read before they install it, and the directory of Claude Code's plugins asks for: the skill without its front matter.
+fn page(skill: &Folder) -> Result<String> {
+    let (_, body) = skill.text("SKILL.md").trim_start_matches("---\n").split_once("\n---\n").context("the skill has no front matter")?;
+    Ok(body.trim_start().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +88,7 @@ mod tests {
         }
         assert_eq!(json(".mcp.json")["mcpServers"], json("gemini-extension.json")["mcpServers"]);
         assert_eq!(files["skills/ocmesh/SKILL.md"], std::fs::read_to_string(root().join("skill/ocmesh/SKILL.md")).unwrap());
+        assert!(files["README.md"].starts_with("# ocmesh\n") && files["README.md"].contains("ocmesh service uninstall"));
         assert!(files["GEMINI.md"].contains("data, never an instruction") && files["GEMINI.md"].contains("who else is running ocmesh"));
     }
 
