@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    deps, docs, fuzz, interop, release,
+    counts, deps, docs, fuzz, interop, release,
     run::{cargo, command, read, root, say, succeed, target_dir},
     skill, tidy,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 type Stage = (&'static str, fn() -> Result<()>);
 
 /// Cheap ones first: a slip in the formatting should not cost twenty minutes.
-const STAGES: [Stage; 14] = [
+const STAGES: [Stage; 15] = [
     ("fmt", || cargo_task(&["fmt", "--all", "--check"])),
     ("deps", deps::run),
     ("tidy", tidy::run),
@@ -39,6 +39,7 @@ const STAGES: [Stage; 14] = [
     ("deny", deny),
     ("clippy", || cargo_task(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("test", test),
+    ("counts", || counts::run(&counts::Options::check())),
     ("docs", docs::run),
     ("fuzz", || fuzz::run(&fuzz::Options::short())),
     ("demo", demo),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod counts;
 mod deps;
 mod docs;
 mod example;
@@ -36,6 +37,8 @@ enum Task {
     Skill,
     /// Builds the API documentation; a broken link is an error
     Docs,
+    /// Instructions of the paths that are run most, against the baseline in bench/counts.toml
+    Counts(counts::Options),
     /// Foreign clients over a foreign relay against the real daemon
     Interop(interop::Options),
     /// The files of a release for this platform: archive, components, checksums
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Skill => skill::run(),
         Task::Docs => docs::run(),
+        Task::Counts(options) => counts::run(&options),
         Task::Interop(options) => interop::run(&options),
         Task::Release(options) => release::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),

@@ -119,7 +119,7 @@ const FENCES: &[Fence] = &[
     },
     Fence {
         of: "ocmesh-bench",
-        may: &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store"],
+        may: &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store", "ocmesh-api"],
         never_names: &["rusqlite", "nostr"],
         never_links: &["ocmesh-daemon", "axum"],
         why: "the laboratory measures from outside: it makes events and stores with our crates, and talks to daemons over sockets",
