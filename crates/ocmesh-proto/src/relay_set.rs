@@ -63,6 +63,8 @@ pub(crate) struct RelayInUse {
     pub(crate) told_base_ms: Option<i64>,
     /// When it was last asked for everything stored.
     pub(crate) asked_at: At,
+    /// What was seen of the presences it has stored.
+    pub(crate) scanned: search::Scanned,
     /// Whether it served us at the last look, and since when.
     pub(crate) serving: Option<(bool, At)>,
     pub(crate) in_flight: usize,

@@ -25,6 +25,8 @@ mod loops;
 mod relay;
 #[path = "mesh/replacement.rs"]
 mod replacement;
+#[path = "mesh/scan.rs"]
+mod scan;
 #[path = "mesh/secrets.rs"]
 mod secrets;
 #[path = "mesh/strangers.rs"]

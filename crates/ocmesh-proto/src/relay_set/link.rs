@@ -1,6 +1,9 @@
 //! Connections of our relays and of routes: dialled, subscribed, caught up, lost. What is good is proven here.
 
-use super::{GOOD_INTERVAL_MS, INBOX_PATIENCE_MS, PRESENCE_LEASE_MS, ROUTE_IDLE_MS, RelayInUse, SWEEP_MS, search::presence_filters};
+use super::{
+    GOOD_INTERVAL_MS, INBOX_PATIENCE_MS, PRESENCE_LEASE_MS, ROUTE_IDLE_MS, RelayInUse, SWEEP_MS,
+    search::{Scanned, presence_filters},
+};
 use crate::{
     At, Change, Effect, Filter, Link, Mesh, Notice, RelayInfo, RelayRole, RelayUrl, Sub, agenda::Timer, limit::ROUTE_CONNECTIONS_MAX,
     skew::Told,
@@ -72,6 +75,7 @@ impl Mesh {
                 relay.open = true;
                 relay.down_since = None;
                 relay.caught_up.clear();
+                relay.scanned = Scanned::default();
                 if own {
                     self.subscribe_own(url);
                     self.announce_to(url);
@@ -131,6 +135,11 @@ impl Mesh {
         }
         let Some(relay) = self.relays.get_mut(url) else { return };
         relay.caught_up.insert(sub);
+        match sub {
+            Sub::Scan => relay.scanned.end(cut),
+            Sub::Presence => relay.scanned.saw_all(relay.asked_at, cut),
+            Sub::Wraps | Sub::Legacy | Sub::Lookup(_) => {}
+        }
         if !matches!(sub, Sub::Wraps | Sub::Legacy) {
             return;
         }
@@ -192,6 +201,7 @@ impl Mesh {
             if let Some(relay) = self.relays.get_mut(&url) {
                 relay.caught_up.clear();
                 relay.canary.abandon();
+                relay.scanned = Scanned::default();
             }
             self.subscribe_own(&url);
         }

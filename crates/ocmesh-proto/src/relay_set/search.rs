@@ -11,6 +11,8 @@ use crate::{
     time::{HOUR, MINUTE},
 };
 
+/// A scan asks again for so much of what the one before it saw whole: clocks differ, and relays take a moment to show what they took.
+const SCAN_OVERLAP_MS: u64 = MINUTE;
 /// A look-up that no relay ended by then is over.
 const LOOKUP_MS_MAX: u64 = MINUTE;
 
@@ -25,11 +27,43 @@ pub(super) fn presence_filters(since: At, authors: &[PubKey]) -> Vec<Filter> {
     vec![tagged(kind::NOTE, 't', "ocmesh"), tagged(kind::PRESENCE, 'd', "ocmesh-presence")]
 }
 
+/// What was seen of the presences that one relay has stored, since it was connected.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    /// All that is dated before this.
+    until: Option<At>,
+    /// When the scan under way began.
+    began: Option<At>,
+}
+
+impl Scanned {
+    /// From when the next scan asks, which begins now.
+    fn begin(&mut self, now: At) -> At {
+        self.began = Some(now);
+        let whole = now.minus(PRESENCE_LEASE_MS);
+        self.until.map_or(whole, |until| until.minus(SCAN_OVERLAP_MS).max(whole))
+    }
+
+    /// The scan under way brought all, but for a second of which there may be more.
+    pub(super) fn end(&mut self, cut: Option<At>) {
+        if let Some(began) = self.began.take() {
+            self.saw_all(began, cut);
+        }
+    }
+
+    /// All that was stored at that time was brought.
+    pub(super) fn saw_all(&mut self, at: At, cut: Option<At>) {
+        self.until = self.until.max(Some(cut.map_or(at, |cut| cut.min(at))));
+    }
+}
+
 impl Mesh {
+    /// Asks each relay again for presences: those since the last time that all of them came, as those before are known.
     pub(crate) fn scan(&mut self) {
-        let filters = presence_filters(self.now.minus(PRESENCE_LEASE_MS), &[]);
+        let now = self.now;
         for url in self.relays.open_own() {
-            self.subscribe(&url, Sub::Scan, filters.clone(), false);
+            let Some(since) = self.relays.get_mut(&url).map(|relay| relay.scanned.begin(now)) else { continue };
+            self.subscribe(&url, Sub::Scan, presence_filters(since, &[]), false);
         }
         self.agenda.set(Timer::Scan, self.now.plus(self.random.around(self.policy.discovery_interval_ms, 10)));
     }
