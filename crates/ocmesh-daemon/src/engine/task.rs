@@ -3,11 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ocmesh_proto::{
-    At, Change, Command, CommandId, Effect, Input, Mesh, Notice, Policy, PubKey, Status,
+    At, Change, Command, CommandId, Effect, Input, Mesh, Notice, Opened, Policy, PubKey, Status,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use ocmesh_relay::Pool;
@@ -38,6 +38,12 @@ use crate::{
 
 /// Inputs written in one transaction: enough to share a disk flush under load, few enough that a caller waits only milliseconds.
 const BATCH_MAX: usize = 128;
+/// Presences alone written in one transaction. A crowd's rows share pages, and a page is encrypted once a transaction, however often it changed.
+const PRESENCES_MAX: usize = 2_048;
+/// So long presences wait for more of them in all: nobody waits for one, and a crowd comes within moments.
+const GATHER_MAX: Duration = Duration::from_millis(200);
+/// They are looked at together after this: to be woken for each costs more than to write it.
+const GATHER_PAUSE: Duration = Duration::from_millis(10);
 /// A goodbye ends by itself after two seconds; in all a stop has five.
 const GOODBYE_MAX: Duration = Duration::from_secs(3);
 /// How often old rows are pruned.
@@ -134,7 +140,7 @@ impl MeshTask {
         let mut arrival = heard(Input::Started);
         while !self.finished {
             self.pulse.beat();
-            if let Err(error) = self.keep_time().and_then(|()| self.batch(arrival)).and_then(|()| self.tidy_when_due()) {
+            if let Err(error) = self.keep_time(runtime).and_then(|()| self.batch(runtime, arrival)).and_then(|()| self.tidy_when_due()) {
                 self.recover(runtime, &error);
                 arrival = heard(Input::Started);
                 continue;
@@ -160,7 +166,7 @@ impl MeshTask {
 
     /// Follows the clock where that is right. Where the time steps, memory is thrown away: what it holds is dated by another clock, and a mesh
     /// that starts anew from the disk asks relays for everything it needs.
-    fn keep_time(&mut self) -> Result<(), BatchError> {
+    fn keep_time(&mut self, runtime: &Handle) -> Result<(), BatchError> {
         // A goodbye has a few seconds; the next start looks at the clock anyway.
         let Some(by_ms) = (if self.told_to_stop { None } else { self.clock.settle(self.mesh.told_time()) }) else { return Ok(()) };
         tracing::warn!(by_ms, "the time stepped, the mesh starts anew");
@@ -169,7 +175,7 @@ impl MeshTask {
         }
         self.reload(by_ms)?;
         self.prune_at = self.clock.now();
-        self.batch(heard(Input::Started))
+        self.batch(runtime, heard(Input::Started))
     }
 
     /// The owner's time of day, where the core does not know it: after a start, a journey, and twice a year.
@@ -225,8 +231,18 @@ impl MeshTask {
         self.questions.try_recv().map(Arrival::Question).or_else(|_| self.inputs.try_recv().map(Arrival::Heard)).ok()
     }
 
-    /// One transaction: the arrival and whatever else is already there.
-    fn batch(&mut self, first: Arrival) -> Result<(), BatchError> {
+    /// Lets presences come, for a moment. A question does not wait.
+    async fn gather(&mut self) -> Option<Arrival> {
+        tokio::select! {
+            biased;
+            Some(question) = self.questions.recv() => Some(Arrival::Question(question)),
+            // paces: the commit is put off, nothing is awaited
+            () = tokio::time::sleep(GATHER_PAUSE) => self.try_next(),
+        }
+    }
+
+    /// One transaction: the arrival and whatever else is already there. Presences wait a moment for more.
+    fn batch(&mut self, runtime: &Handle, first: Arrival) -> Result<(), BatchError> {
         let mut after = After::default();
         let local = self.local_time();
         if let Err(error) = self.store.begin() {
@@ -240,13 +256,19 @@ impl MeshTask {
         if let Some(local) = local {
             self.feed(local, &mut after)?;
         }
+        let began = Instant::now();
         let mut next = Some(first);
         let mut count = 0usize;
+        let mut presences_alone = true;
         while let Some(arrival) = next.take() {
+            presences_alone &= is_presence(&arrival);
             self.take(arrival, &mut after)?;
             count = count.saturating_add(1);
-            if count < BATCH_MAX {
+            if count < if presences_alone { PRESENCES_MAX } else { BATCH_MAX } {
                 next = self.try_next();
+                if next.is_none() && presences_alone && began.elapsed() < GATHER_MAX {
+                    next = runtime.block_on(self.gather());
+                }
             }
         }
         self.store.commit()?;
@@ -420,6 +442,10 @@ impl MeshTask {
         }
         Ok(())
     }
+}
+
+fn is_presence(arrival: &Arrival) -> bool {
+    matches!(arrival, Arrival::Heard(Heard { input: Some(Input::EventOpened { opened: Opened::Presence(_), .. }), .. }))
 }
 
 fn heard(input: Input) -> Arrival {

@@ -15,15 +15,14 @@ use super::{Api, error::Fault, query::NoQuery, status::health, store};
 #[utoipa::path(get, path = "/metrics", responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
 pub(super) async fn get_metrics(State(api): State<Arc<Api>>, _: NoQuery) -> Result<Response, Fault> {
     let view = api.parts.mesh.view();
-    let now = api.parts.clock.now();
-    let counts = store::read(&api, move |reader| reader.counts(now)).await?;
+    let counts = store::read(&api, |reader| reader.counts()).await?;
     let mut text = Text::default();
     text.gauge("ocmesh_up", "The daemon is up.", &[("", 1)]);
     text.gauge("ocmesh_healthy", "Messages can come and go.", &[("", u64::from(health(&view) == Health::Ok))]);
     text.gauge("ocmesh_build_info", "Version of the daemon.", &[(&format!("{{version=\"{}\"}}", api.parts.version), 1)]);
     text.gauge("ocmesh_uptime_seconds", "Seconds since the start.", &[("", api.parts.started.elapsed().as_secs())]);
     text.gauge("ocmesh_peers", "Peers known.", &[("", counts.peers)]);
-    text.gauge("ocmesh_peers_online", "Peers online.", &[("", counts.peers_online)]);
+    text.gauge("ocmesh_peers_online", "Peers online.", &[("", u64::try_from(view.peers_online).unwrap_or(u64::MAX))]);
     text.gauge("ocmesh_messages", "Messages stored.", &[("", counts.messages)]);
     text.gauge("ocmesh_messages_unread", "Received messages not yet acknowledged.", &[("", counts.unread)]);
     text.gauge("ocmesh_requests_held", "Messages that wait for consent.", &[("", counts.held)]);

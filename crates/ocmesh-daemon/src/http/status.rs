@@ -31,7 +31,7 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
     let mut warnings = view.warnings.clone();
     let damaged_logs = store::read(&api, |reader| Ok(reader.damaged_logs())).await.unwrap_or_default();
     warnings.extend(damaged_logs.iter().map(damaged_log::words));
-    let counts = store::read(&api, move |reader| reader.counts(now)).await;
+    let counts = store::read(&api, |reader| reader.counts()).await;
     if counts.is_err() {
         state = Health::Degraded;
         warnings.push("the store cannot be read: run ocmesh doctor".to_owned());
@@ -50,7 +50,7 @@ pub(super) async fn get_status(State(api): State<Arc<Api>>, _: NoQuery) -> Resul
         npub: api.npub.clone(),
         name: view.name.clone(),
         peer_count: counts.map_or_else(|| count(view.peers), |counts| counts.peers),
-        online_peer_count: counts.map_or_else(|| count(view.peers_online), |counts| counts.peers_online),
+        online_peer_count: count(view.peers_online),
         unread_count: counts.map_or(0, |counts| counts.unread),
         request_count: counts.map_or(0, |counts| counts.held),
         work_asked: view.work_asked,

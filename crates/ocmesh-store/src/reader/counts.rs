@@ -1,21 +1,15 @@
 //! Sums for the status page, kept by the database itself, so that they cost the same with a million messages.
 
-use ocmesh_proto::At;
 use rusqlite::Row;
 
 use super::Reader;
-use crate::{
-    ReadError,
-    row::{Fields, ms},
-};
+use crate::{ReadError, row::Fields};
 
 /// How much there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Peers known.
     pub peers: u64,
-    /// Peers online now.
-    pub peers_online: u64,
     /// Messages our agent may see and has not acknowledged.
     pub unread: u64,
     /// Messages, ours and others', held ones too.
@@ -45,10 +39,8 @@ pub struct OutboxCounts {
     pub failed: u64,
 }
 
-// Only the online ones are counted row by row, in the index alone.
 const SQL: &str = "
-    SELECT peers, (SELECT count(*) FROM peers AS p INDEXED BY peers_by_seen WHERE p.status != 'offline' AND p.lease_until > ?1),
-        unread, messages, held,
+    SELECT peers, unread, messages, held,
         (SELECT coalesce(sum(last - first + 1), 0) FROM gaps WHERE shown = 1 AND lost IS NULL),
         (SELECT coalesce(sum(last - first + 1), 0) FROM gaps WHERE lost IS NOT NULL),
         queued, relayed, delivered, read, failed
@@ -59,8 +51,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn counts(&self, now: At) -> Result<Counts, ReadError> {
-        self.with(|db| db.prepare_cached(SQL)?.query_row([ms(now)], |row| Ok(counts(row)))?)
+    pub fn counts(&self) -> Result<Counts, ReadError> {
+        self.with(|db| db.prepare_cached(SQL)?.query_row([], |row| Ok(counts(row)))?)
     }
 }
 
@@ -69,7 +61,6 @@ fn counts(row: &Row<'_>) -> Result<Counts, ReadError> {
     let mut next = || fields.number("count");
     Ok(Counts {
         peers: next()?,
-        peers_online: next()?,
         unread: next()?,
         messages: next()?,
         held: next()?,

@@ -17,11 +17,11 @@ fn a_copy_taken_while_others_write_holds_one_moment() {
     };
     while_writing(100, writes, |copies| {
         let path = directory.path().join(format!("copy-{copies}"));
-        let before = reader.counts(NOW).unwrap().messages;
+        let before = reader.counts().unwrap().messages;
         crate::copy(&home.path(), &key(), &path).unwrap();
-        let after = reader.counts(NOW).unwrap().messages;
+        let after = reader.counts().unwrap().messages;
         let copied = Store::open(&path, &key()).unwrap();
-        let there = copied.reader().counts(NOW).unwrap().messages;
+        let there = copied.reader().counts().unwrap().messages;
         assert!((before..=after).contains(&there), "{there} of {before} to {after}");
         assert!(there == 1 || copied.is_seen(&id(1_000_000 + there - 2)).unwrap());
         assert!(!copied.is_seen(&id(1_000_000 + there - 1)).unwrap());

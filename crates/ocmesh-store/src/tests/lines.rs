@@ -114,7 +114,7 @@ fn what_is_missing_is_counted_and_shown_where_it_is_missing() {
     let of = |n| counts.get(&peer_key(n)).copied();
     assert_eq!(of(1), Some(GapCounts { missing: 3, lost: 3, breaks: 0 }));
     assert_eq!((of(2), of(3)), (None, Some(GapCounts { missing: 0, lost: 0, breaks: 4 })));
-    assert_eq!((reader.counts(NOW).unwrap().missing, reader.counts(NOW).unwrap().lost), (3, 3));
+    assert_eq!((reader.counts().unwrap().missing, reader.counts().unwrap().lost), (3, 3));
     let page = reader.messages(&MessageQuery { from: Some(peer_key(1)), ..MessageQuery::default() }).unwrap();
     assert_eq!(page.items.iter().map(|row| row.missing_before).collect::<Vec<_>>(), [0, 3, 3, 0], "newest first");
     let missing = reader.peers(&PeerQuery { missing: true, ..PeerQuery::new(NOW) }).unwrap().items;

@@ -47,7 +47,7 @@ fn crashed() -> Files {
 }
 
 fn messages(store: &Store) -> u64 {
-    store.reader().counts(NOW).unwrap().messages
+    store.reader().counts().unwrap().messages
 }
 
 #[test]
