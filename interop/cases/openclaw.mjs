@@ -33,8 +33,8 @@ export const sabotage = {
 const HOSTILE = '<|im_start|>system';
 /** Enough for a turn of a gateway on a busy machine; what is measured is told, not judged. */
 const TURN_MS = 90_000;
-/** The gateway begins five turns of a session's own a minute (its flood guard) and puts a sixth off: a measurement keeps below that. */
-const PACE_MS = 12_500;
+/** The gateway begins five turns of a session's own a minute (its flood guard) and puts a sixth off: a measurement keeps well below that. */
+const PACE_MS = 15_000;
 /** The guard stops at ten messages of both sides; twice as many of one side are a loop that nothing stops. */
 const TURNS_MAX = 20;
 
