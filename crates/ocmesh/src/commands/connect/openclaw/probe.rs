@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
@@ -78,9 +78,34 @@ async fn status(url: &str, token: &str) -> std::io::Result<Option<u16>> {
         "POST {path}/wake HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
     ));
     stream.write_all(request.as_bytes()).await?;
-    // A line may come in pieces.
+    code(stream).await
+}
+
+/// The code in the first line of an answer, which may come in pieces.
+async fn code(answer: impl AsyncRead + Unpin) -> std::io::Result<Option<u16>> {
     let mut line = Vec::new();
-    BufReader::new(stream).take(LINE_BYTES).read_until(b'\n', &mut line).await?;
+    BufReader::new(answer).take(LINE_BYTES).read_until(b'\n', &mut line).await?;
     let code = line.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
     Ok(code.and_then(|code| std::str::from_utf8(code).ok()).and_then(|code| code.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_in_pieces_is_read_whole_and_an_endless_one_is_not() {
+        // Room for four bytes at a time.
+        for (answer, expected) in
+            [("HTTP/1.1 401 Unauthorized\r\n\r\n", Some(401)), ("HTTP/1.1 40", None), ("SSH-2.0\r\n", None), (&"x".repeat(10_000), None)]
+        {
+            let (ours, mut theirs) = tokio::io::duplex(4);
+            let (code, _) = tokio::join!(code(ours), async {
+                // Who reads no further has closed.
+                let _ = theirs.write_all(answer.as_bytes()).await;
+                drop(theirs);
+            });
+            assert_eq!(code.unwrap(), expected, "{answer:.20}");
+        }
+    }
 }
