@@ -21,6 +21,9 @@ struct InPlainSight;
 
 impl Formatter for InPlainSight {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(is_plain) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut units = [0_u16; 2];
         let mut rest = fragment;
         while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_hidden(*c) || looks_like_a_bracket(*c)) {
@@ -35,6 +38,11 @@ impl Formatter for InPlainSight {
     }
 }
 
+/// Printable ASCII without a bracket: nearly all there is, and looked at byte by byte.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'[' | b']')
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -45,6 +53,15 @@ mod tests {
     fn signs_of_marks_and_hidden_characters_are_escapes() {
         let json = to_string(&("<|im_start|>[INST]", "\u{1b}\u{202e}\u{e0041}\"\n", "＜é🕸")).unwrap();
         assert_eq!(json, r#"["\u003c|im_start|\u003e\u005bINST\u005d","\u001b\u202e\udb40\udc41\"\n","\uff1cé🕸"]"#);
+    }
+
+    #[test]
+    fn what_is_plain_needs_no_other_look() {
+        for c in '\0'..='\u{7f}' {
+            let plain = u8::try_from(c).is_ok_and(is_plain);
+            assert_eq!(plain, !is_hidden(c) && !looks_like_a_bracket(c), "{c:?}");
+        }
+        assert!(!(0x80..=0xff).any(is_plain));
     }
 
     proptest! {

@@ -120,7 +120,9 @@ impl Lookalikes {
 fn looks(name: &str) -> BTreeSet<String> {
     let (canonical, compatible): (String, String) = (name.nfd().collect(), name.nfkd().collect());
     let cases = |text: String| [text.to_lowercase(), text.to_uppercase(), text];
-    [canonical, compatible].into_iter().flat_map(cases).map(|text| look(&text)).filter(|look| !look.is_empty()).collect()
+    // Most names are the same in several of these, and a look is dear.
+    let texts: BTreeSet<String> = [canonical, compatible].into_iter().flat_map(cases).collect();
+    texts.iter().map(|text| look(text)).filter(|look| !look.is_empty()).collect()
 }
 
 fn look(text: &str) -> String {
@@ -153,9 +155,17 @@ const fn is_accent(c: char) -> bool {
 /// Some word has letters of several scripts that no language writes in one word. Latin beside Chinese, Japanese or Korean is usual, and
 /// beside other scripts than Cyrillic and Greek harmless, as no letters of theirs look the same.
 fn mixes_scripts(name: &str) -> bool {
+    // All of its letters are Latin.
+    if name.is_ascii() {
+        return false;
+    }
     let composed: String = name.nfkc().collect();
     let mut words = composed.split(|c: char| !c.is_alphanumeric() && !is_accent(c)).filter(|word| !word.is_empty());
-    words.any(|word| !word.is_single_script() && !word.check_restriction_level(RestrictionLevel::ModeratelyRestrictive))
+    words.any(word_mixes)
+}
+
+fn word_mixes(word: &str) -> bool {
+    !word.is_single_script() && !word.check_restriction_level(RestrictionLevel::ModeratelyRestrictive)
 }
 
 #[cfg(test)]

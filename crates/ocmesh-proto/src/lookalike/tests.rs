@@ -199,6 +199,15 @@ fn honest_names_in_many_scripts_are_not_flagged() {
 }
 
 #[test]
+fn no_word_of_ascii_mixes_scripts() {
+    for one in '\0'..='\u{7f}' {
+        for other in '\0'..='\u{7f}' {
+            assert!(!word_mixes(&format!("{one}{other}")), "{one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
 fn a_word_of_several_scripts_is_flagged_whomever_it_looks_like() {
     for name in ["pаypal", "Gооgle", "ωallet", "Ωmega-3", "админbot", "Ꭺlice", "ada аdа1x"] {
         assert!(
