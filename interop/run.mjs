@@ -81,7 +81,7 @@ async function prove(one) {
   let [passed, failed] = [0, 0];
   for (const [broken, how] of Object.entries(one.sabotage)) {
     const { rule, red } = typeof how === 'string' ? { red: how } : how;
-    const report = await runCase(one, { broken, patience: PATIENCE_WHEN_BROKEN, quiet: true }, rule);
+    const report = await runCase(one, { broken, red, patience: PATIENCE_WHEN_BROKEN, quiet: true }, rule);
     const caught = report.failures.some((failure) => failure.startsWith(red));
     console.log(`${caught ? 'ok  ' : 'FAIL'} ${one.name}, when ${broken}: ${caught ? `red at "${red}"` : `"${red}" stayed green; red: ${report.failures.join('; ') || 'nothing'}`}`);
     if (caught) passed += 1;

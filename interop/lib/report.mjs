@@ -3,9 +3,9 @@
 import { TimedOut } from './wait.mjs';
 
 export class Report {
-  /** `broken` names what is sabotaged in this run, `patience` shortens waits that are expected to fail. */
-  constructor(name, { broken = null, patience = 1, quiet = false } = {}) {
-    Object.assign(this, { name, broken, patience, quiet });
+  /** `broken` names what is sabotaged in this run, `red` the check that must fail for it, `patience` shortens waits that are expected to fail. */
+  constructor(name, { broken = null, red = null, patience = 1, quiet = false } = {}) {
+    Object.assign(this, { name, broken, red, patience, quiet });
     this.passed = 0;
     this.failures = [];
   }
@@ -32,6 +32,8 @@ export class Report {
   fail(label, detail) {
     this.failures.push(detail === undefined ? label : `${label} (${detail})`);
     if (!this.quiet) console.log(`FAIL ${this.name}: ${this.failures.at(-1)}`);
+    // What a sabotaged run was to show is shown.
+    if (this.red !== null && label.startsWith(this.red)) throw new CaseOver();
   }
 
   check(condition, label, detail) {
