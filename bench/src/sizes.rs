@@ -36,7 +36,7 @@ impl Sizes {
             paced_messages: 200,
             sending: Duration::from_secs(4),
             inbound: [10_000, 300, 600],
-            presences: [100_000, 3_000, 10_000],
+            presences: [100_000, 10_000, 100_000],
             pages: 200,
             missed: 1_000,
             // One beat and two scans of the default intervals.
@@ -52,7 +52,7 @@ impl Sizes {
             paced_messages: 100,
             sending: Duration::from_secs(2),
             inbound: [2_000, 100, 200],
-            presences: [10_000, 500, 2_000],
+            presences: [10_000, 500, 10_000],
             pages: 50,
             missed: 200,
             idle: Duration::from_secs(20),

@@ -76,11 +76,15 @@ async function connect({ report, gateway, bob, oc }) {
   const shown = report.breaks('the token is printed') ? token : said.stdout + said.stderr + again.stdout + dry.stdout + gateway.output;
   report.check(token.length === 64 && !shown.includes(token), 'the token is nowhere to be seen', said.stderr);
   if (report.breaks('the daemon is not told')) return;
-  // More wakes an hour than anybody wants of a real agent: this is a measurement.
+  await report.step('the daemon starts with the new target', () => wakeOften(bob));
+}
+
+/** More wakes an hour than anybody wants of a real agent: this is a measurement. */
+async function wakeOften(bob) {
   const config = join(bob.home, 'config.toml');
-  writeFileSync(config, readFileSync(config, 'utf8').replace('mode = "main"\n', 'mode = "main"\nbudget_per_hour = 1000\n'));
+  writeFileSync(config, readFileSync(config, 'utf8').replace(/^mode = .*\n/m, '$&budget_per_hour = 1000\n'));
   await bob.stop();
-  await report.step('the daemon starts with the new target', () => bob.start());
+  await bob.start();
 }
 
 /** One message, from Ada's pen to her sight of Bob's answer. Resolves with what was measured, in milliseconds from its arrival at Bob. */
@@ -178,8 +182,7 @@ async function isolated(all, before) {
   const { report, model, gateway, bob, oc } = all;
   const said = await oc(...(report.breaks('the main agent is woken') ? [] : ['--isolated']));
   report.check(said.code === 0 && JSON.parse(said.stdout).wake === 'ready', 'isolated: connected', said.stdout + said.stderr);
-  await bob.stop();
-  await bob.start();
+  await wakeOften(bob);
   const since = model.requests.length;
   await exchange(all, 'isolated', 'to the agent of the mesh');
   const prompts = model.requests.slice(since).filter(({ messages }) => newestWake(messages));

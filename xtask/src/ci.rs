@@ -1,12 +1,14 @@
 //! `cargo xtask ci`: every check, one after the other, in one profile and one target directory, with a table of times at the end.
 
 use std::{
+    env,
+    fs::{self, File},
     path::PathBuf,
-    process::Command,
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::{
@@ -48,6 +50,35 @@ const STAGES: [Stage; 15] = [
     ("agents", || interop::run(&interop::Options::of_agents(tested_binary()?))),
 ];
 
+/// Computes for minutes, at a lower priority than what runs beside it.
+const BUSY: &str = "fuzz";
+/// Waits for other programs for minutes, and runs beside every stage from [`BUSY`] on to its own place.
+const PATIENT: &str = "agents";
+
+/// A stage in a process of its own, whose words are shown when it has ended.
+struct Beside {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Beside {
+    fn start(stage: &str) -> Result<Self> {
+        say(&format!("\n(beside the next stages: {stage})"));
+        let log = target_dir().join(format!("ci-{stage}.log"));
+        let out = File::create(&log)?;
+        let mut ci = Command::new(env::current_exe()?);
+        ci.args(["ci", stage]).current_dir(root()).stdout(out.try_clone()?).stderr(out);
+        Ok(Self { child: ci.spawn()?, log })
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let status = self.child.wait()?;
+        say(&fs::read_to_string(&self.log)?);
+        ensure!(status.success(), "it ended with {status}");
+        Ok(())
+    }
+}
+
 /// How a stage went.
 struct Outcome {
     name: &'static str,
@@ -68,7 +99,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("there is no stage `{unknown}`; `cargo xtask ci --list` names them");
     }
     let wanted = STAGES.iter().filter(|(name, _)| options.only.is_empty() || options.only.iter().any(|only| only == name));
-    let outcomes: Vec<Outcome> = wanted.map(run_stage).collect();
+    let wanted: Vec<&Stage> = wanted.collect();
+    let is_wanted = |name: &str| wanted.iter().any(|(stage, _)| *stage == name);
+    let mut beside = None;
+    let mut outcomes = Vec::new();
+    for (name, work) in &wanted {
+        if *name == BUSY && is_wanted(PATIENT) {
+            beside = Some(Beside::start(PATIENT)?);
+        }
+        let beside = if *name == PATIENT { beside.take() } else { None };
+        outcomes.push(run_stage(name, || beside.map_or_else(work, Beside::finish)));
+    }
     say(&table(&outcomes));
     let failed: Vec<&str> = outcomes.iter().filter(|outcome| outcome.error.is_some()).map(|outcome| outcome.name).collect();
     if failed.is_empty() {
@@ -77,7 +118,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     bail!("failed: {}", failed.join(", "))
 }
 
-fn run_stage(&(name, work): &Stage) -> Outcome {
+fn run_stage(name: &'static str, work: impl FnOnce() -> Result<()>) -> Outcome {
     say(&format!("\n==> {name}"));
     let began = Instant::now();
     let error = work().err();

@@ -45,6 +45,9 @@ const RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
+/// What runs beside goes first.
+const NICE: &str = "10";
+
 /// Longest input, in bytes: short ones reach the same code, and are read by people.
 const INPUT_BYTES_MAX: u32 = 4_096;
 
@@ -105,7 +108,10 @@ fn host() -> Result<String> {
 
 fn build(host: &str) -> Result<()> {
     // With a target given, build scripts and macros stay without instrumentation, and everybody else's build is left alone.
-    let mut build = command(&cargo(), &["build", "--package", "ocmesh-fuzz", "--bins", "--features", "libfuzzer", "--profile", "fuzz"]);
+    let mut build = command(
+        "nice",
+        &["-n", NICE, &cargo(), "build", "--package", "ocmesh-fuzz", "--bins", "--features", "libfuzzer", "--profile", "fuzz"],
+    );
     build.args(["--target", host]).env("RUSTFLAGS", RUSTFLAGS);
     succeed(build)
 }
@@ -119,17 +125,22 @@ fn search(binaries: &Path, target: &str, options: &Options) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     let known: Vec<PathBuf> = files(&broken)?;
-    let mut fuzzer = Command::new(binaries.join(format!("fuzz-{target}")));
-    fuzzer.arg(&found).arg(root().join("fuzz").join("corpus").join(target)).args([
-        format!("-max_total_time={seconds}"),
-        format!("-seed={}", options.seed),
-        format!("-max_len={INPUT_BYTES_MAX}"),
-        format!("-artifact_prefix={}/", broken.display()),
-        format!("-dict={}", root().join("fuzz").join("words.dict").display()),
-        "-timeout=10".to_owned(),
-        "-rss_limit_mb=2048".to_owned(),
-        "-print_final_stats=1".to_owned(),
-    ]);
+    let mut fuzzer = Command::new("nice");
+    fuzzer
+        .args(["-n", NICE])
+        .arg(binaries.join(format!("fuzz-{target}")))
+        .arg(&found)
+        .arg(root().join("fuzz").join("corpus").join(target))
+        .args([
+            format!("-max_total_time={seconds}"),
+            format!("-seed={}", options.seed),
+            format!("-max_len={INPUT_BYTES_MAX}"),
+            format!("-artifact_prefix={}/", broken.display()),
+            format!("-dict={}", root().join("fuzz").join("words.dict").display()),
+            "-timeout=10".to_owned(),
+            "-rss_limit_mb=2048".to_owned(),
+            "-print_final_stats=1".to_owned(),
+        ]);
     let out = File::create(&log)?;
     let status = fuzzer.stdout(out.try_clone()?).stderr(out).status().with_context(|| format!("could not start fuzz-{target}"))?;
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();

@@ -110,9 +110,11 @@ fn note(lab: &mut Lab, who: Who, count: u64, each: u64, relays: usize, spent: &S
     }
     let figure = lab.figures.of("presence", &format!("presences of {agents} agents, {from}: memory at the peak, above the start"), "MB");
     figure.goal = Some(64.0);
-    figure.add(who, spent.grown_mb);
-    if (count as f64) < EVENTS {
-        figure.remark(who, format!("with {count} presences only"));
+    // Time grows as the number does and can be scaled, memory cannot: who got fewer is not compared.
+    if count == lab.sizes.presences[0] {
+        figure.add(who, spent.grown_mb);
+    } else {
+        figure.remark(who, format!("left out, as it got {count} presences only ({:.1} MB with those)", spent.grown_mb));
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::ser::Formatter;
 /// # Errors
 /// None in practice: every field of the API is a plain value.
 pub fn to_string(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut out = Vec::with_capacity(256);
+    let mut out = Vec::with_capacity(1_024);
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, InPlainSight))?;
     String::from_utf8(out).map_err(serde::ser::Error::custom)
 }
@@ -21,7 +21,8 @@ struct InPlainSight;
 
 impl Formatter for InPlainSight {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.bytes().all(is_plain) {
+        // Every byte of a piece is looked at, so that the processor looks at many at a time.
+        if fragment.as_bytes().chunks(64).all(|piece| piece.iter().fold(true, |plain, byte| plain & is_plain(*byte))) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut units = [0_u16; 2];
@@ -40,7 +41,7 @@ impl Formatter for InPlainSight {
 
 /// Printable ASCII without a bracket: nearly all there is, and looked at byte by byte.
 const fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'[' | b']')
+    matches!(byte, b' '..=b'~') & !matches!(byte, b'<' | b'>' | b'[' | b']')
 }
 
 #[cfg(test)]

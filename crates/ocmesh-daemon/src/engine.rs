@@ -19,13 +19,13 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Instant,
 };
 
-use ocmesh_proto::{At, Door, EventId, Mesh, Policy, Sub, kind, time::MINUTE};
+use ocmesh_proto::{At, Door, EventId, Mesh, Policy, Snapshot, Sub, kind, time::MINUTE};
 use ocmesh_relay::{Authenticator, HeldEvent, HeldSet, Holdings, HookClient, Pool, PoolConfig, Tuning};
 use ocmesh_store::{ReadError, Reader, Store};
 use ocmesh_wire::Keys;
@@ -84,13 +84,16 @@ pub struct Engine {
     wakes: Dispatcher,
     pool: Pool,
     pulse: Pulse,
-    gave_up: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    mesh: JoinHandle<Result<(), EngineEnd>>,
+    others: [JoinHandle<()>; 2],
 }
 
 /// Why an engine ended that should not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum EngineEnd {
+    /// The store could not be read when it began.
+    #[error("the database cannot be read")]
+    Unreadable(#[from] ReadError),
     /// A thread panicked, which it has said in the log.
     #[error("a part of the daemon failed")]
     Panicked,
@@ -178,15 +181,15 @@ impl Holdings for Shelf {
 }
 
 impl Engine {
-    /// Loads the mesh and starts its threads. Call within a tokio runtime.
+    /// Starts the threads. What is known of peers is read by the mesh's own; see [`MeshHandle::opened`]. Call within a tokio runtime.
     ///
     /// # Errors
     /// The store cannot be read, or the system gives no thread.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
         let EngineParts { keys, store, policy, clock, stop, version, wakes, home } = parts;
         let now = clock.now();
-        let snapshot = store.load()?;
-        let mesh = Mesh::new(keys.public(), policy.clone(), snapshot, seed(now), now);
+        let ourselves = Snapshot { own: store.own()?, ..Snapshot::default() };
+        let mesh = Mesh::new(keys.public(), policy.clone(), ourselves, seed(now), now);
         let authenticator = Arc::new(AuthKeys { keys: Arc::clone(&keys), clock: clock.clone() });
         let user_agent = format!("ocmesh/{version}");
         let holdings = Arc::new(Shelf(store.slow_reader()));
@@ -198,7 +201,7 @@ impl Engine {
         let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
         let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
         let (notices, _) = broadcast::channel(NOTICES_MAX);
-        let first_view = Arc::new(view::of(&mesh, &pool, clock.reading(), 0, None));
+        let first_view = Arc::new(view::opening(&mesh));
         let (view, seen) = watch::channel(first_view);
         let recent = Arc::new(Mutex::new(Recent::default()));
         let accepted = Arc::new(Mutex::new(Arc::clone(mesh.accepted_peers())));
@@ -216,7 +219,6 @@ impl Engine {
         };
         let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
         let pulse = Pulse::new();
-        let gave_up = Arc::new(AtomicBool::new(false));
         let task = MeshTask {
             pulse: pulse.clone(),
             mesh,
@@ -247,18 +249,15 @@ impl Engine {
             finished: false,
             later: VecDeque::new(),
             failures: recover::Failures::default(),
-            gave_up: Arc::clone(&gave_up),
+            gave_up: false,
         };
         let runtime = Handle::current();
-        let threads = vec![
-            working,
-            thread::Builder::new().name("ingest".to_owned()).spawn(move || ingest.run(events))?,
-            thread::Builder::new().name("mesh".to_owned()).spawn(move || {
-                let _ended = ended;
-                task.run(&runtime);
-            })?,
-        ];
-        Ok(Self { handle, wakes, pool, pulse, gave_up, threads })
+        let ingesting = thread::Builder::new().name("ingest".to_owned()).spawn(move || ingest.run(events))?;
+        let mesh = thread::Builder::new().name("mesh".to_owned()).spawn(move || {
+            let _ended = ended;
+            task.run(&runtime)
+        })?;
+        Ok(Self { handle, wakes, pool, pulse, mesh, others: [working, ingesting] })
     }
 
     /// The Local API's way in.
@@ -291,10 +290,11 @@ impl Engine {
     /// The engine did not end because it was told to.
     pub fn join(self) -> Result<(), EngineEnd> {
         drop(self.pool);
-        if self.threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count() > 0 {
+        let ended = self.mesh.join();
+        if self.others.into_iter().map(JoinHandle::join).filter(Result::is_err).count() > 0 {
             return Err(EngineEnd::Panicked);
         }
-        if self.gave_up.load(Ordering::Relaxed) { Err(EngineEnd::NotSynced) } else { Ok(()) }
+        ended.unwrap_or(Err(EngineEnd::Panicked))
     }
 }
 

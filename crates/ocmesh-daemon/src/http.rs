@@ -40,21 +40,28 @@ use std::{
 
 use axum::{
     Extension, Router,
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, header},
-    middleware,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
+    routing::{delete, get, post},
 };
-use ocmesh_api::{ErrorCode, ROUTES};
+use ocmesh_api::{ErrorCode, ROUTES, route as call};
 use ocmesh_proto::PubKey;
 use ocmesh_store::Reader;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::Fault;
 pub use self::listen::{Listeners, bind_tcp, bind_unix, serve};
-use crate::{clock::Clock, engine::MeshHandle, secrets::OwnSecrets, shutdown::StopToken, token::Tokens, wake::Dispatcher};
+use crate::{
+    clock::Clock,
+    engine::{AskError, MeshHandle},
+    secrets::OwnSecrets,
+    shutdown::StopToken,
+    token::Tokens,
+    wake::Dispatcher,
+};
 
 /// Event streams at one time: each is a listener that the engine's broadcast remembers.
 const STREAMS_MAX: usize = 64;
@@ -113,42 +120,42 @@ impl Api {
     }
 }
 
-/// Every call of the route table, with its description.
-fn calls() -> OpenApiRouter<Arc<Api>> {
-    inner_calls().routes(routes!(mcp::call_tools))
+/// Every call of the route table. What describes them is put together only when somebody asks: see [`openapi`].
+fn calls() -> Router<Arc<Api>> {
+    inner_calls().route(call::MCP.path, post(mcp::call_tools))
 }
 
 /// Those that the tools of `/mcp` are made of.
-fn inner_calls() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new()
-        .routes(routes!(status::get_status))
-        .routes(routes!(peers::list_peers, peers::add_peer))
-        .routes(routes!(peers::get_peer, peers::change_peer, peers::forget_peer))
-        .routes(routes!(requests::list_requests))
-        .routes(routes!(requests::accept_request))
-        .routes(routes!(requests::refuse_request))
-        .routes(routes!(invites::list_invites, invites::make_invite))
-        .routes(routes!(invites::revoke_invite))
-        .routes(routes!(invites::join))
-        .routes(routes!(messages::list_messages))
-        .routes(routes!(messages::mark_messages_read))
-        .routes(routes!(messages::get_message))
-        .routes(routes!(messages::mark_message_read))
-        .routes(routes!(send::send_message))
-        .routes(routes!(outbox::list_outbox))
-        .routes(routes!(outbox::cancel_message))
-        .routes(routes!(outbox::retry_message))
-        .routes(routes!(relays::list_relays, relays::add_relay))
-        .routes(routes!(relays::remove_relay))
-        .routes(routes!(wake::list_wakes))
-        .routes(routes!(wake::test_wake))
-        .routes(routes!(wake::retry_wake))
-        .routes(routes!(identity::get_identity, identity::change_identity))
-        .routes(routes!(events::stream_events))
-        .routes(routes!(health::get_health))
-        .routes(routes!(metrics::get_metrics))
-        .routes(routes!(openapi::get_openapi))
-        .routes(routes!(docs::get_docs))
+fn inner_calls() -> Router<Arc<Api>> {
+    Router::new()
+        .route(call::STATUS.path, get(status::get_status))
+        .route(call::PEERS.path, get(peers::list_peers).post(peers::add_peer))
+        .route(call::PEER.path, get(peers::get_peer).patch(peers::change_peer).delete(peers::forget_peer))
+        .route(call::REQUESTS.path, get(requests::list_requests))
+        .route(call::REQUEST_ACCEPT.path, post(requests::accept_request))
+        .route(call::REQUEST_REFUSE.path, delete(requests::refuse_request))
+        .route(call::INVITES.path, get(invites::list_invites).post(invites::make_invite))
+        .route(call::INVITE_REVOKE.path, delete(invites::revoke_invite))
+        .route(call::JOIN.path, post(invites::join))
+        .route(call::MESSAGES.path, get(messages::list_messages))
+        .route(call::MESSAGES_READ.path, post(messages::mark_messages_read))
+        .route(call::MESSAGE.path, get(messages::get_message))
+        .route(call::MESSAGE_READ.path, post(messages::mark_message_read))
+        .route(call::SEND.path, post(send::send_message))
+        .route(call::OUTBOX.path, get(outbox::list_outbox))
+        .route(call::OUTBOX_CANCEL.path, delete(outbox::cancel_message))
+        .route(call::OUTBOX_RETRY.path, post(outbox::retry_message))
+        .route(call::RELAYS.path, get(relays::list_relays).post(relays::add_relay))
+        .route(call::RELAY_REMOVE.path, delete(relays::remove_relay))
+        .route(call::WAKES.path, get(wake::list_wakes))
+        .route(call::WAKE_TEST.path, post(wake::test_wake))
+        .route(call::WAKE_RETRY.path, post(wake::retry_wake))
+        .route(call::IDENTITY.path, get(identity::get_identity).patch(identity::change_identity))
+        .route(call::EVENTS.path, get(events::stream_events))
+        .route(call::HEALTH.path, get(health::get_health))
+        .route(call::METRICS.path, get(metrics::get_metrics))
+        .route(call::OPENAPI.path, get(openapi::get_openapi))
+        .route(call::DOCS.path, get(docs::get_docs))
 }
 
 /// The router, guard and all. Requests must carry the [`guard::Caller`] that [`serve`] adds; one without is refused.
@@ -157,15 +164,25 @@ fn router(api: &Arc<Api>) -> Router {
     guarded(calls(), api).layer(Extension(mcp::Inner(inner)))
 }
 
-fn guarded(calls: OpenApiRouter<Arc<Api>>, api: &Arc<Api>) -> Router {
-    let (router, _) = calls.split_for_parts();
-    router
+fn guarded(calls: Router<Arc<Api>>, api: &Arc<Api>) -> Router {
+    calls
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(api), once_opened))
         .layer(middleware::from_fn_with_state(Arc::clone(api), guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::map_response(harden))
         .with_state(Arc::clone(api))
+}
+
+/// Calls that are answered before what is known of peers was read. Every other waits that moment: what it shows may need a warning.
+const EARLY: [&str; 2] = [call::STATUS.path, call::HEALTH.path];
+
+async fn once_opened(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    if EARLY.contains(&request.uri().path()) || api.parts.mesh.opened().await {
+        return next.run(request).await;
+    }
+    Fault::from(AskError::Stopping).into_response()
 }
 
 async fn no_such_path() -> Fault {

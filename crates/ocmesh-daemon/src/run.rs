@@ -87,7 +87,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         wakes: config.wakes.clone(),
         home: home.path().to_owned(),
     };
-    let engine = Engine::start(parts).map_err(engine_error)?;
+    let engine = Engine::start(parts)?;
     let tokens = match config.api.auth {
         ApiAuth::SameUser => None,
         ApiAuth::Token => {
@@ -114,8 +114,10 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     let socket = config.api.socket.clone();
     let file = ApiFile { address: "127.0.0.1".to_owned(), port, pid: process::id(), socket, version: VERSION.to_owned() };
     home.write_api_file(&file).map_err(|source| StartError::Listen { address: home.api_file().display().to_string(), source })?;
-    tell_service_manager(ServiceState::Ready);
     tracing::info!(port, "local API listening");
+    if engine.handle().opened().await {
+        tell_service_manager(ServiceState::Ready);
+    }
 
     let watch = watch_over(&engine, clock.clone(), stop.clone());
     stop.cancelled().await;
@@ -131,6 +133,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     match engine_end.await {
         Ok(Ok(())) if api_ended => Ok(()),
         Ok(Err(EngineEnd::NotSynced)) => Err(StartError::NotSynced),
+        Ok(Err(EngineEnd::Unreadable(error))) => Err(EngineError::Store(error).into()),
         _ => Err(StartError::Broken),
     }
 }
@@ -162,10 +165,12 @@ async fn listen(config: &Config) -> Result<Listeners, StartError> {
     })
 }
 
-fn engine_error(error: EngineError) -> StartError {
-    match error {
-        EngineError::Store(error) => StartError::Identity(identity::OpenIdentityError::Read(error)),
-        EngineError::Thread(source) => StartError::System { what: "another thread", source },
+impl From<EngineError> for StartError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => Self::Identity(identity::OpenIdentityError::Read(error)),
+            EngineError::Thread(source) => Self::System { what: "another thread", source },
+        }
     }
 }
 

@@ -12,19 +12,8 @@ use crate::limit::RELAY_URL_BYTES_MAX;
 pub struct HexError;
 
 fn decode_hex(text: &str) -> Result<[u8; 32], HexError> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 64 {
-        return Err(HexError);
-    }
     let mut out = [0u8; 32];
-    for (slot, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-        let mut value = 0u8;
-        for digit in pair {
-            let nibble = (*digit as char).to_digit(16).ok_or(HexError)?;
-            value = (value << 4) | u8::try_from(nibble).map_err(|_| HexError)?;
-        }
-        *slot = value;
-    }
+    hex::decode_to_slice(text, &mut out).map_err(|_| HexError)?;
     Ok(out)
 }
 
@@ -50,13 +39,13 @@ macro_rules! hex_name {
             /// 64 lower-case hexadecimal digits, as NIP-01 writes them.
             #[must_use]
             pub fn to_hex(&self) -> String {
-                self.to_string()
+                hex::encode(self.0)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(&self.to_hex())
             }
         }
 
@@ -78,7 +67,7 @@ macro_rules! hex_name {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(&self.to_hex())
             }
         }
 

@@ -4,7 +4,10 @@
 //! Two names look alike when they share a key: the skeleton of [UTS 39](https://www.unicode.org/reports/tr39/#Confusable_Detection), taken
 //! of the name as it stands, in lower case and in capitals, without accents, spaces and punctuation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::{MixedScript as _, RestrictionLevel, RestrictionLevelDetection as _};
@@ -118,11 +121,29 @@ impl Lookalikes {
 /// How a name looks: as it stands, in small letters, in capitals, since a letter may be the twin of another in one of them only; and the
 /// same with characters that are only variants of others replaced by those.
 fn looks(name: &str) -> BTreeSet<String> {
-    let (canonical, compatible): (String, String) = (name.nfd().collect(), name.nfkd().collect());
+    let forms = if name.is_ascii() { vec![name.to_owned()] } else { vec![name.nfd().collect(), name.nfkd().collect()] };
     let cases = |text: String| [text.to_lowercase(), text.to_uppercase(), text];
     // Most names are the same in several of these, and a look is dear.
-    let texts: BTreeSet<String> = [canonical, compatible].into_iter().flat_map(cases).collect();
-    texts.iter().map(|text| look(text)).filter(|look| !look.is_empty()).collect()
+    let texts: BTreeSet<String> = forms.into_iter().flat_map(cases).collect();
+    texts.iter().map(|text| plain_look(text).unwrap_or_else(|| look(text))).filter(|look| !look.is_empty()).collect()
+}
+
+/// What each sign of ASCII adds to a look. None where its twin is no ASCII: there, what stands beside it may matter.
+static PIECES: LazyLock<Vec<Option<String>>> = LazyLock::new(|| {
+    let piece = |c: char| {
+        let skeleton: String = unicode_security::confusable_detection::skeleton(c.encode_utf8(&mut [0; 4])).map(small).collect();
+        skeleton.is_ascii().then(|| skeleton.chars().filter(char::is_ascii_alphanumeric).collect())
+    };
+    ('\0'..='\x7f').map(piece).collect()
+});
+
+/// The look of a name of ASCII, put together from its pieces: nearly all names are, and every message on a page has one.
+fn plain_look(text: &str) -> Option<String> {
+    let mut letters = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        letters.push_str(PIECES.get(usize::from(byte))?.as_ref()?);
+    }
+    (!letters.is_empty()).then_some(letters)
 }
 
 fn look(text: &str) -> String {

@@ -26,6 +26,14 @@ impl Store {
         sound::answer(&self.connection, self.load_all())
     }
 
+    /// Ourselves alone, without what is known of others.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn own(&self) -> Result<OwnRecord, ReadError> {
+        sound::answer(&self.connection, own(&self.connection))
+    }
+
     fn load_all(&self) -> Result<Snapshot, ReadError> {
         let db = &self.connection;
         Ok(Snapshot {

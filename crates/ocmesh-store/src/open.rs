@@ -268,6 +268,8 @@ fn connect(path: &Path, key: &StoreKey, access: OpenFlags, cache_kib: u32) -> Re
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    // A plan depends on no parameter's value. Without it a page's statement is compiled anew for every call, as its LIMIT is a parameter.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // No auto_vacuum, ever: with it SQLCipher takes a page of zeros, as a crashed file system may leave one, for a good page.
     // Sorting and temporary tables must not reach the disk in the clear.
     connection.pragma_update(None, "temp_store", "MEMORY")?;

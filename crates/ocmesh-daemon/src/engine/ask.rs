@@ -207,6 +207,8 @@ pub enum AskError {
 /// What the daemon knows without asking the store; replaced whole after each batch.
 #[derive(Debug, Clone, Default)]
 pub struct View {
+    /// What is known of peers is still being read: nothing is known of them, and nobody is asked for anything.
+    pub opening: bool,
     /// Our name.
     pub name: String,
     /// Our description.
@@ -321,6 +323,11 @@ impl MeshHandle {
             mpsc::error::TrySendError::Closed(_) => AskError::Stopping,
         })?;
         told.await.unwrap_or(Err(AskError::Stopping))
+    }
+
+    /// Waits until the mesh has read what the store holds; `false` when it never will.
+    pub(crate) async fn opened(&self) -> bool {
+        self.view.clone().wait_for(|view| !view.opening).await.is_ok()
     }
 
     /// The newest view.

@@ -1,7 +1,7 @@
 //! When the disk fails: nothing is acknowledged, and the mesh starts again from what is on the disk when it can be written again.
 
 use std::{
-    sync::{PoisonError, atomic::Ordering},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -93,7 +93,7 @@ impl MeshTask {
         self.failures.syncs = self.failures.syncs.saturating_add(1);
         if self.failures.syncs >= SYNC_FAILURES_MAX {
             tracing::error!(times = self.failures.syncs, "the disk does not confirm what it keeps, giving up");
-            self.gave_up.store(true, Ordering::Relaxed);
+            self.gave_up = true;
             self.finished = true;
         }
     }
@@ -165,8 +165,12 @@ impl MeshTask {
         self.later.clear();
         self.local_ahead_ms = None;
         self.worker.stop_all();
+        self.begin_from(snapshot);
+        Ok(())
+    }
+
+    pub(super) fn begin_from(&mut self, snapshot: Snapshot) {
         let now = self.clock.now();
         self.mesh = Mesh::new(self.mesh.me(), self.policy.clone(), snapshot, super::seed(now), now);
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Pulse,
+    EngineEnd, Pulse,
     ask::{AskError, NumberedNotice, Question, Told, View},
     effects::After,
     facts::{self, NotAsked},
@@ -89,8 +89,8 @@ pub(crate) struct MeshTask {
     /// Inputs that came up after a transaction.
     pub(crate) later: VecDeque<Input>,
     pub(crate) failures: Failures,
-    /// The disk does not confirm what it keeps; read when the task has ended.
-    pub(crate) gave_up: Arc<AtomicBool>,
+    /// The disk does not confirm what it keeps.
+    pub(crate) gave_up: bool,
 }
 
 /// What woke the loop. Lives for a moment on one stack, so its size does not matter.
@@ -135,8 +135,10 @@ impl BatchError {
 }
 
 impl MeshTask {
-    /// Runs until the goodbye is said, then closes pool and store. Blocking: give it a thread of its own.
-    pub(crate) fn run(mut self, runtime: &Handle) {
+    /// Reads the store, runs until the goodbye is said, then closes pool and store. Blocking: give it a thread of its own.
+    pub(crate) fn run(mut self, runtime: &Handle) -> Result<(), EngineEnd> {
+        let snapshot = self.store.load()?;
+        self.begin_from(snapshot);
         let mut arrival = heard(Input::Started);
         while !self.finished {
             self.pulse.beat();
@@ -162,6 +164,7 @@ impl MeshTask {
         if let Err(error) = self.store.close() {
             tracing::warn!(%error, "store not closed cleanly");
         }
+        if self.gave_up { Err(EngineEnd::NotSynced) } else { Ok(()) }
     }
 
     /// Follows the clock where that is right. Where the time steps, memory is thrown away: what it holds is dated by another clock, and a mesh

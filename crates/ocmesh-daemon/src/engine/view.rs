@@ -14,6 +14,22 @@ use super::ask::{RelayView, View};
 /// Loops that are told in words; all of them are in the list beside.
 const LOOP_WARNINGS_MAX: usize = 3;
 
+/// What is known before the store was read: ourselves.
+pub(crate) fn opening(mesh: &Mesh) -> View {
+    View {
+        opening: true,
+        name: mesh.name().to_owned(),
+        about: mesh.about().to_owned(),
+        features: mesh.features().to_vec(),
+        status: mesh.status(),
+        dm_relays: mesh.dm_relays(),
+        work_asked: mesh.work_asked(),
+        lookalikes: Arc::clone(mesh.lookalikes()),
+        warnings: vec!["just started: what is known of other agents is being read, which takes a moment".to_owned()],
+        ..View::default()
+    }
+}
+
 /// Builds a view; `failed` counts messages given up since the start.
 pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_failing: Option<String>) -> View {
     let (peers, peers_online) = mesh.peer_counts();
@@ -30,24 +46,19 @@ pub(crate) fn of(mesh: &Mesh, pool: &Pool, reading: Reading, failed: u64, store_
     let loops = mesh.loops();
     warnings.extend(loops.iter().take(LOOP_WARNINGS_MAX).map(loop_warning));
     View {
-        name: mesh.name().to_owned(),
-        about: mesh.about().to_owned(),
-        features: mesh.features().to_vec(),
-        status: mesh.status(),
+        opening: false,
         relays,
-        dm_relays: mesh.dm_relays(),
         outbox_waiting,
         outbox_relayed,
         outbox_failed: failed,
         peers,
         peers_online,
-        work_asked: mesh.work_asked(),
-        lookalikes: Arc::clone(mesh.lookalikes()),
         loops,
         wakes,
         warnings,
         clock_ahead_ms,
         store_failing,
+        ..opening(mesh)
     }
 }
 

@@ -208,6 +208,20 @@ fn no_word_of_ascii_mixes_scripts() {
 }
 
 #[test]
+fn a_look_put_together_from_pieces_is_the_look_of_the_whole() {
+    let ascii: Vec<char> = ('\0'..='\u{7f}').collect();
+    for one in &ascii {
+        for other in &ascii {
+            for text in [format!("{one}{other}"), format!("{one}a{other}")] {
+                assert!(plain_look(&text).is_none_or(|plain| plain == look(&text)), "{text:?}");
+            }
+        }
+    }
+    assert_eq!(plain_look("Agent 10"), Some(look("Agent 10")), "most names take the short way");
+    assert_eq!(plain_look("é"), None);
+}
+
+#[test]
 fn a_word_of_several_scripts_is_flagged_whomever_it_looks_like() {
     for name in ["pаypal", "Gооgle", "ωallet", "Ωmega-3", "админbot", "Ꭺlice", "ada аdа1x"] {
         assert!(

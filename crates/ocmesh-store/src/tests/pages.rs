@@ -1,6 +1,7 @@
 //! Pages: what each filter shows, and that paging shows every row once.
 
 use ocmesh_proto::{At, PeerStatus, Trust};
+use rusqlite::StatementStatus;
 
 use super::*;
 use crate::{Cursor, MessageQuery, Page, PeerQuery, Reader};
@@ -218,4 +219,21 @@ fn paging_through_the_outbox_shows_each_message_once() {
         }
     }
     assert_eq!(found, (0..20).rev().map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_page_is_compiled_once_whatever_its_limit() {
+    let home = Home::new();
+    let mut store = home.open();
+    write(&mut store, &varied().into_iter().map(add).collect::<Vec<_>>());
+    let reader = store.reader();
+    let query = |limit| MessageQuery { limit, ..MessageQuery::default() };
+    for limit in [1, 2, 50, 1] {
+        reader.messages(&query(limit)).unwrap();
+    }
+    let compiled_anew = reader.with(|db| {
+        let (sql, ..) = crate::reader::messages::page_sql(&query(1));
+        Ok(db.prepare_cached(&sql)?.get_status(StatementStatus::RePrepare))
+    });
+    assert_eq!(compiled_anew.unwrap(), 0);
 }

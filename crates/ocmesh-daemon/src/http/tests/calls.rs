@@ -467,3 +467,25 @@ async fn a_panic_is_an_answer_and_harms_nobody_else() {
     daemon.clock_breaks.store(false, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(daemon.get("/peers").await.status, 200);
 }
+
+#[tokio::test]
+async fn before_what_is_known_of_peers_was_read_only_the_status_is_told() {
+    let daemon = Arc::new(Daemon::new().await);
+    daemon.view.send_replace(Arc::new(View { opening: true, warnings: vec!["just started".to_owned()], ..View::default() }));
+    let before = daemon.view.receiver_count();
+    let caller = Arc::clone(&daemon);
+    let peers = tokio::spawn(async move { caller.get("/peers").await });
+    tokio::time::timeout(BOUND, async {
+        while daemon.view.receiver_count() == before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the call waits");
+    let status = daemon.get("/status").await;
+    assert_eq!((status.status, &status.value()["warnings"][0]), (503, &"just started".into()));
+    assert_eq!(daemon.get("/health").await.status, 200);
+    assert!(!peers.is_finished(), "a list would lack its warnings");
+    daemon.view.send_replace(Arc::new(healthy_view()));
+    assert_eq!(peers.await.unwrap().status, 200);
+}
