@@ -14,12 +14,13 @@ use std::{
 
 use ocmesh_daemon::{
     clock::Clock,
-    engine::{Ask, AskError, Engine, EngineParts, MeshHandle, Told},
+    engine::{Ask, AskError, Engine, EngineEnd, EngineParts, MeshHandle, Told},
     shutdown::StopToken,
 };
 use ocmesh_localrelay::{LocalRelay, RelayOptions};
 use ocmesh_proto::{
-    At, EncryptionPolicy, HistoryEntry, MessageId, Notice, Origin, Policy, PubKey, Refusal, RelayUrl, Trust, kind, time::HOUR,
+    At, Change, EncryptionPolicy, HistoryEntry, MessageId, Notice, Origin, PeerRecord, PeerSource, Policy, PubKey, Refusal, RelayUrl,
+    Trust, kind, time::HOUR,
 };
 use ocmesh_store::{MessageQuery, PeerQuery, PruneLimits, Reader, Store, StoreKey};
 use ocmesh_testkit::wait;
@@ -299,4 +300,33 @@ async fn a_backlog_of_old_rows_is_forgotten_in_seconds_not_hours() {
     .await
     .unwrap();
     agent.stop().await;
+}
+
+/// What is known of peers is read after the Local API answers, so its damage is found by a thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_cannot_read_its_peers_ends_with_that_reason_and_leaves_nobody_waiting() {
+    let mut agent = Agent::new("Ada", "ws://127.0.0.1:9");
+    agent.stop().await;
+    let mut store = Store::open(&agent.path(), &agent.key).unwrap();
+    store.begin().unwrap();
+    for n in 1..=1_000u16 {
+        let mut key = [7; 32];
+        key[..2].copy_from_slice(&n.to_be_bytes());
+        let record = PeerRecord { about: Some("a".repeat(200)), ..PeerRecord::new(PubKey::from_bytes(key), PeerSource::Presence, At(1)) };
+        store.apply(&Change::PutPeer(Box::new(record)), At(1)).unwrap();
+    }
+    store.commit().unwrap();
+    store.close().unwrap();
+    // Peers came last, so the second half of the file is theirs.
+    let mut file = std::fs::read(agent.path()).unwrap();
+    let half = file.len() / 2;
+    file[half..].iter_mut().step_by(1_000).for_each(|byte| *byte ^= 1);
+    std::fs::write(agent.path(), file).unwrap();
+    agent.start("ws://127.0.0.1:9");
+    let Running { engine, mesh, stop, .. } = agent.running.take().unwrap();
+    let answer = tokio::time::timeout(LIMIT, mesh.ask(Ask::MarkAllRead)).await.expect("nobody waits for ever");
+    assert!(matches!(answer, Err(AskError::Stopping)), "{answer:?}");
+    tokio::time::timeout(LIMIT, stop.cancelled()).await.expect("the daemon ends with its mesh");
+    let end = tokio::task::spawn_blocking(move || engine.join()).await.unwrap();
+    assert!(matches!(&end, Err(EngineEnd::Unreadable(error)) if error.is_damage()), "{end:?}");
 }
