@@ -112,7 +112,7 @@ export class Api {
 
     messageJson(row) {
         return { id: row.id, from: row.direction === 'in' ? row.peer : this.me, from_name: row.from_name ?? null, content: row.content,
-            timestamp: new Date(row.written_at).toISOString(), read: row.read_at !== null, type: 'text', trust: row.trust ?? 'unknown',
+            timestamp: new Date(row.written_at).toISOString(), read: row.read_at !== null, type: 'text', thread: row.id, trust: row.trust ?? 'unknown',
             encryption: row.form, direction: row.direction, status: row.status, stored_at: new Date(row.stored_at).toISOString() };
     }
 

@@ -25,6 +25,10 @@ const STOP_MAX: Duration = Duration::from_secs(15);
 /// Between two tries to reach a process that starts: short against what is measured.
 const TRY_EVERY: Duration = Duration::from_micros(300);
 
+/// What the systemd unit of ours sets.
+const UNIT_ENVIRONMENT: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "262144"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
+
 /// A contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Who {
@@ -97,10 +101,17 @@ impl Places {
             }
         };
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
-        command.envs((who == Who::NodeWasm).then_some(("REFERENCE_WASM", "1")));
+        match who {
+            // As the unit of `ocmesh service install` starts it.
+            Who::Ocmesh => command.envs(UNIT_ENVIRONMENT),
+            Who::NodeJs => &mut command,
+            Who::NodeWasm => command.env("REFERENCE_WASM", "1"),
+        };
         command.env("OCMESH_HOME", home).env("OCMESH_API_PORT", port.to_string()).env("OCMESH_RELAYS", relays.join(","));
         command.envs([
             ("OCMESH_KEYCHAIN", "off"),
+            // A name of the same length for all: it is in every announcement.
+            ("OCMESH_NAME", "contestant"),
             // Greetings are paced on purpose: they say nothing of speed.
             ("OCMESH_HANDSHAKE_MODE", "off"),
             ("OCMESH_API_REQUESTS_PER_SECOND", "100000"),

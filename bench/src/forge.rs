@@ -57,7 +57,8 @@ pub(crate) fn straggler(number: u64) -> Result<Arc<str>> {
     presence(u64::MAX.saturating_sub(number), &format!("straggler {number}"), now.minus(5 * MINUTE_MS), now)
 }
 
-fn presence(agent: u64, name: &str, created_at: At, now: At) -> Result<Arc<str>> {
+/// One presence.
+pub(crate) fn presence(agent: u64, name: &str, created_at: At, now: At) -> Result<Arc<str>> {
     let draft = PresenceDraft {
         vehicle: PresenceVehicle::Note,
         name: name.to_owned(),
@@ -76,21 +77,24 @@ fn presence(agent: u64, name: &str, created_at: At, now: At) -> Result<Arc<str>>
 pub(crate) fn messages(form: Form, to: &str, first: u64, count: u64) -> Result<Corpus> {
     let to: PubKey = to.parse()?;
     let now = now();
-    in_parallel(count, |n| {
-        let draft = DirectDraft {
-            to,
-            form,
-            body: DraftBody::Text(text(first.saturating_add(n))),
-            written_at: now,
-            reply_to: None,
-            subject: None,
-            chain: None,
-            place: None,
-            urgent: false,
-            own_copy: false,
-        };
-        Ok(seal(&keys(WRITERS, 1)?, VERSION, &Draft::Direct(draft), None, now)?.event.json)
-    })
+    in_parallel(count, |n| message(&keys(WRITERS, 1)?, form, to, first.saturating_add(n), now))
+}
+
+/// One message.
+pub(crate) fn message(from: &Keys, form: Form, to: PubKey, number: u64, now: At) -> Result<Arc<str>> {
+    let draft = DirectDraft {
+        to,
+        form,
+        body: DraftBody::Text(text(number)),
+        written_at: now,
+        reply_to: None,
+        subject: None,
+        chain: None,
+        place: None,
+        urgent: false,
+        own_copy: false,
+    };
+    Ok(seal(from, VERSION, &Draft::Direct(draft), None, now)?.event.json)
 }
 
 /// A message of about 200 bytes.

@@ -12,7 +12,9 @@ use anyhow::{Result, ensure};
 use crate::{
     contestant::{Places, Who},
     figures::{Figures, Growth, Samples},
-    page, plot, report, say,
+    page, plot,
+    primitives::Primitives,
+    report, say,
     sizes::Sizes,
     workload,
 };
@@ -31,6 +33,7 @@ pub(crate) struct Lab {
     pub(crate) growth: Growth,
     /// Milliseconds of one append and fdatasync, on the disk of the homes, all through the run.
     pub(crate) syncs: Samples,
+    pub(crate) primitives: Primitives,
     pub(crate) loads: Vec<f64>,
     pub(crate) took_s: f64,
     /// Workloads that gave up, and why.
@@ -47,6 +50,7 @@ impl Lab {
             figures: Figures::default(),
             growth: Growth::default(),
             syncs: Samples::default(),
+            primitives: Primitives::default(),
             loads: Vec::new(),
             took_s: 0.0,
             failed: Vec::new(),
@@ -73,7 +77,7 @@ impl Lab {
         Ok(())
     }
 
-    /// The disk's own speed and the machine's load, as they are now.
+    /// The machine's own speed and load, as they are now.
     fn look_at_machine(&mut self) -> Result<()> {
         let path = self.places.work.join("sync-probe");
         let mut file = File::create(&path)?;
@@ -84,6 +88,7 @@ impl Lab {
             self.syncs.push(began.elapsed().as_secs_f64() * 1e3);
         }
         fs::remove_file(path)?;
+        self.primitives.measure()?;
         let load = fs::read_to_string("/proc/loadavg")?;
         self.loads.extend(load.split(' ').next().and_then(|first| first.parse::<f64>().ok()));
         Ok(())

@@ -8,6 +8,7 @@ mod http;
 mod lab;
 mod page;
 mod plot;
+mod primitives;
 mod process;
 mod report;
 mod say;

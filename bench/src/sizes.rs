@@ -39,8 +39,8 @@ impl Sizes {
             presences: [100_000, 10_000, 100_000],
             pages: 200,
             missed: 1_000,
-            // One beat and two scans of the default intervals.
-            idle: Duration::from_secs(300),
+            // Two announcements and five searches of the default intervals: whole numbers of both.
+            idle: Duration::from_secs(600),
         }
     }
 

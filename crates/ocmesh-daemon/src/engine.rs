@@ -36,7 +36,13 @@ use tokio::{
 
 pub use ask::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View};
 
-use self::{forgeries::Forgeries, ingest::Ingest, recent::Recent, task::MeshTask, worker::Worker};
+use self::{
+    forgeries::Forgeries,
+    ingest::Ingest,
+    recent::{Generations, Recent},
+    task::MeshTask,
+    worker::Worker,
+};
 use crate::{
     clock::Clock,
     shutdown::StopToken,
@@ -214,7 +220,7 @@ impl Engine {
             door: Door::new(policy.inbox_work),
             accepted: Arc::clone(&accepted),
             forgeries: Forgeries::default(),
-            forged: Recent::of(FORGED_MAX),
+            forged: Generations::of(FORGED_MAX),
             inputs: inputs_in,
         };
         let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
@@ -234,6 +240,7 @@ impl Engine {
             worked,
             questions,
             inputs,
+            heard: VecDeque::new(),
             wakes: wakes.clone(),
             woken,
             local_ahead_ms: None,
@@ -249,6 +256,7 @@ impl Engine {
             finished: false,
             later: VecDeque::new(),
             failures: recover::Failures::default(),
+            crowd: journal::Crowd::default(),
             gave_up: false,
         };
         let runtime = Handle::current();

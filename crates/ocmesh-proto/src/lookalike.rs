@@ -120,11 +120,15 @@ impl Lookalikes {
 
 /// How a name looks: as it stands, in small letters, in capitals, since a letter may be the twin of another in one of them only; and the
 /// same with characters that are only variants of others replaced by those.
-fn looks(name: &str) -> BTreeSet<String> {
+fn looks(name: &str) -> Vec<String> {
     let forms = if name.is_ascii() { vec![name.to_owned()] } else { vec![name.nfd().collect(), name.nfkd().collect()] };
-    let cases = |text: String| [text.to_lowercase(), text.to_uppercase(), text];
-    // Most names are the same in several of these, and a look is dear.
-    let texts: BTreeSet<String> = forms.into_iter().flat_map(cases).collect();
+    let mut texts: Vec<String> = Vec::new();
+    for text in forms.into_iter().flat_map(|text: String| [text.to_lowercase(), text.to_uppercase(), text]) {
+        // Most names are the same in several of these, and a look is dear.
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
     texts.iter().map(|text| plain_look(text).unwrap_or_else(|| look(text))).filter(|look| !look.is_empty()).collect()
 }
 

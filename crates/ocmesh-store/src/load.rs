@@ -7,7 +7,7 @@ use ocmesh_proto::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{ReadError, Store, facts::chain, row::Fields, sound};
+use crate::{ReadError, Store, facts::chain, open, row::Fields, sound};
 
 /// The columns that [`peer`] reads, of a table called `p`.
 pub(crate) const PEER_COLUMNS: &str = "p.pubkey, p.name, p.petname, p.about, p.version, p.features, p.forms, p.last_form, p.status, \
@@ -23,7 +23,7 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn load(&self) -> Result<Snapshot, ReadError> {
-        sound::answer(&self.connection, self.load_all())
+        sound::answer(&self.connection, open::once(&self.connection, load_all))
     }
 
     /// Ourselves alone, without what is known of others.
@@ -33,21 +33,20 @@ impl Store {
     pub fn own(&self) -> Result<OwnRecord, ReadError> {
         sound::answer(&self.connection, own(&self.connection))
     }
+}
 
-    fn load_all(&self) -> Result<Snapshot, ReadError> {
-        let db = &self.connection;
-        Ok(Snapshot {
-            own: own(db)?,
-            peers: all(db, &format!("SELECT {PEER_COLUMNS} FROM peers AS p"), |row| peer(&mut Fields::new(row)))?,
-            parcels: all(db, "SELECT body FROM parcels ORDER BY queued_at, id", |row| parcel(&mut Fields::new(row)).map(landed))?,
-            relays: all(db, "SELECT url, origin, good_at FROM relays", relay)?,
-            own_lines: all(db, "SELECT peer, line, number, last FROM own_lines", own_line)?,
-            invites: all(db, &format!("SELECT {INVITE_COLUMNS} FROM invites"), invite)?,
-            gaps: all(db, "SELECT peer, line, first, last, found_at, shown, asks, next_at, lost FROM gaps", gap)?,
-            turns: turns(db)?,
-            wakes: all(db, "SELECT body FROM wakes ORDER BY target", |row| Fields::new(row).json("wake target"))?,
-        })
-    }
+fn load_all(db: &Connection) -> Result<Snapshot, ReadError> {
+    Ok(Snapshot {
+        own: own(db)?,
+        peers: all(db, &format!("SELECT {PEER_COLUMNS} FROM peers AS p"), |row| peer(&mut Fields::new(row)))?,
+        parcels: all(db, "SELECT body FROM parcels ORDER BY queued_at, id", |row| parcel(&mut Fields::new(row)).map(landed))?,
+        relays: all(db, "SELECT url, origin, good_at FROM relays", relay)?,
+        own_lines: all(db, "SELECT peer, line, number, last FROM own_lines", own_line)?,
+        invites: all(db, &format!("SELECT {INVITE_COLUMNS} FROM invites"), invite)?,
+        gaps: all(db, "SELECT peer, line, first, last, found_at, shown, asks, next_at, lost FROM gaps", gap)?,
+        turns: turns(db)?,
+        wakes: all(db, "SELECT body FROM wakes ORDER BY target", |row| Fields::new(row).json("wake target"))?,
+    })
 }
 
 /// Every row of a statement as a value, none of them held back for another.

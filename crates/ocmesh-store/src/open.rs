@@ -8,7 +8,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
-    OpenError, StoreKey,
+    OpenError, ReadError, StoreKey,
     migrate::{self, MIGRATIONS, Migration},
     wal,
 };
@@ -17,8 +17,11 @@ use crate::{
 const BUSY_MS: u64 = 5_000;
 /// Page cache of the writer: the inner pages of every index at 1,000,000 messages, and a batch of their leaves.
 const WRITER_CACHE_KIB: u32 = 4_096;
-/// Page cache of each reader: some ten pages of a list.
-const READER_CACHE_KIB: u32 = 1_024;
+/// Page cache of the writer while it reads everything once: what goes by is not wanted again.
+const LOADING_CACHE_KIB: u32 = 256;
+/// Page cache of each reader. A page of a hundred messages of a hundred peers lies on some 250 pages of a large store, and the inner pages of
+/// its indexes come on top.
+const READER_CACHE_KIB: u32 = 2_048;
 /// The WAL file is cut to this after a checkpoint, so that one busy hour does not keep its space for ever.
 const WAL_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 /// SQLCipher's page, also its smallest file.
@@ -275,9 +278,21 @@ fn connect(path: &Path, key: &StoreKey, access: OpenFlags, cache_kib: u32) -> Re
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    cache(&connection, cache_kib)?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+fn cache(connection: &Connection, kib: u32) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -i64::from(kib))
+}
+
+/// Reads everything once with the writer, which then has not kept what went by: megabytes, for as long as it lives.
+pub(crate) fn once<T>(writer: &Connection, read: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    cache(writer, LOADING_CACHE_KIB)?;
+    let answer = read(writer);
+    cache(writer, WRITER_CACHE_KIB)?;
+    answer
 }
 
 /// Every commit is on the disk when it returns.

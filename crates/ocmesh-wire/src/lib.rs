@@ -31,6 +31,6 @@ pub use auth::sign_auth;
 pub use filter::filter_json;
 pub use key_text::{KeyText, KeyTextError, npub, parse_key};
 pub use keys::{KeyError, Keys};
-pub use open::{EVENT_BYTES_MAX, EventHead, FUTURE_MS_MAX, OpenError, event_head, open, open_at};
+pub use open::{EVENT_BYTES_MAX, EventHead, FUTURE_MS_MAX, Gate, OpenError, event_head, open, open_at};
 pub use seal::{seal, work};
 pub use verdict::{classify, clean_said};

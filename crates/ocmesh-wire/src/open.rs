@@ -40,6 +40,9 @@ pub enum OpenError {
     /// A stranger's, without the work that strangers are asked for. It may be looked at when it comes again.
     #[error("the event is a stranger's and shows too little work")]
     TooLittleWork,
+    /// A presence older than one of its author that was checked before. Nothing is known of its own id and signature.
+    #[error("a newer presence of its author was checked already")]
+    Outdated,
     /// Past its NIP-40 expiration.
     #[error("the event has expired")]
     Expired,
@@ -111,22 +114,41 @@ pub fn event_head(json: &str) -> Result<EventHead, OpenError> {
 /// # Errors
 /// Drop the event; ask [`OpenError::shows_lying_relay`] what to think of the relay. Tell the sender nothing.
 pub fn open(keys: &Keys, json: &str, now: At) -> Result<Opened, OpenError> {
-    open_at(keys, json, now, &mut |_, _| true)
+    open_at(keys, json, now, &mut OpenGate)
 }
 
-/// Asked of a direct message before time is spent on it: who it says wrote it, and how much work it shows. Both are claims as yet.
-pub(crate) type LetsIn<'a> = &'a mut dyn FnMut(&PubKey, u32) -> bool;
+/// Asked of an event before time is spent on it. What it is told are claims as yet.
+pub trait Gate {
+    /// Of a direct message: who it says wrote it, and how much work it shows.
+    fn lets_in(&mut self, author: &PubKey, work: u32) -> bool;
+    /// Of a presence: whether it may be as new as what was last checked of its author.
+    fn is_news(&mut self, author: &PubKey, created_at: At) -> bool;
+}
 
-/// As [`open()`], where a door is kept: of kind 4 before its id and signature are checked, of a gift wrap as soon as its author shows.
+struct OpenGate;
+
+impl Gate for OpenGate {
+    fn lets_in(&mut self, _: &PubKey, _: u32) -> bool {
+        true
+    }
+
+    fn is_news(&mut self, _: &PubKey, _: At) -> bool {
+        true
+    }
+}
+
+/// As [`open()`], where a gate is kept: of kind 4 and presences before id and signature are checked, of a gift wrap as soon as its author shows.
 ///
 /// # Errors
-/// As [`open()`], and [`OpenError::TooLittleWork`] for whom `lets_in` keeps out.
-pub fn open_at(keys: &Keys, json: &str, now: At, lets_in: &mut dyn FnMut(&PubKey, u32) -> bool) -> Result<Opened, OpenError> {
+/// As [`open()`], and [`OpenError::TooLittleWork`] or [`OpenError::Outdated`] for what the gate keeps out.
+pub fn open_at(keys: &Keys, json: &str, now: At, gate: &mut dyn Gate) -> Result<Opened, OpenError> {
     let event: Event = parse(json)?;
     // What does not concern us is not worth 40 µs of signature checking.
     let concern = Concern::of(&event, keys.public())?;
-    if matches!(concern, Concern::Legacy(_)) && !lets_in(&event.pubkey, pow::work(&event.id, &event.tags)) {
-        return Err(OpenError::TooLittleWork);
+    match concern {
+        Concern::Legacy(_) if !gate.lets_in(&event.pubkey, pow::work(&event.id, &event.tags)) => return Err(OpenError::TooLittleWork),
+        Concern::Presence if !gate.is_news(&event.pubkey, At::from_secs(event.created_at)) => return Err(OpenError::Outdated),
+        _ => {}
     }
     event.verify().map_err(|bad| match bad {
         BadProof::Id => OpenError::BadId,
@@ -138,7 +160,7 @@ pub fn open_at(keys: &Keys, json: &str, now: At, lets_in: &mut dyn FnMut(&PubKey
         Concern::List(purpose) => Ok(Opened::RelayList(relay_list::read(&event, purpose))),
         Concern::Profile => profile::read(&event).map(Opened::Profile).ok_or(OpenError::BadProfile),
         Concern::Legacy(recipient) => kind4::open(keys, &event, recipient).map(Opened::Direct),
-        Concern::Wrap => nip17::open(keys, &event, lets_in).map(Opened::Direct),
+        Concern::Wrap => nip17::open(keys, &event, gate).map(Opened::Direct),
     }
 }
 

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod error;
 mod keys;
+mod lean_memory;
 mod service;
 mod ui;
 

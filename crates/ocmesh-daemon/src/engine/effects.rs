@@ -37,8 +37,9 @@ impl MeshTask {
                 let _ = waiting.send(answer.map(Told::from).map_err(AskError::from));
             }
         }
+        self.crowd.turn(self.clock.now());
         for notice in after.notices {
-            journal::write(&self.mesh, &notice.notice);
+            journal::write(&self.mesh, &notice.notice, &mut self.crowd, notice.at);
             // No listener is no fault.
             let _ = self.notices.send(Arc::new(notice));
         }

@@ -2,19 +2,22 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ocmesh_proto::{At, Body, Door, EventId, Input, Link, Opened, PubKey, RelayInfo, RelayUrl, Sub, Verdict};
 use ocmesh_relay::{PoolEvent, PublishOutcome};
-use ocmesh_wire::{Keys, OpenError};
+use ocmesh_wire::{Gate, Keys, OpenError};
 use tokio::sync::mpsc;
 
 use super::{
     forgeries::Forgeries,
-    recent::{Recent, at_relay},
+    recent::{Generations, Recent, at_relay},
 };
 use crate::clock::Clock;
+
+/// Events taken from the pool at once. Where more come than are looked at, whoever waits for room is woken for that many and not for each.
+const TAKEN_MAX: usize = 64;
 
 /// What the mesh task is to hear of: an input, and where it came in an event, which one.
 pub(crate) struct Heard {
@@ -46,7 +49,7 @@ pub(crate) struct Ingest {
     pub(crate) accepted: Arc<Mutex<Arc<BTreeSet<PubKey>>>>,
     pub(crate) forgeries: Forgeries,
     /// Forged events, whole: a copy of one costs no second verification.
-    pub(crate) forged: Recent,
+    pub(crate) forged: Generations<()>,
     /// Bounded: when the mesh is slow, this thread waits, then the pool, then the sockets.
     pub(crate) inputs: mpsc::Sender<Heard>,
 }
@@ -54,11 +57,14 @@ pub(crate) struct Ingest {
 impl Ingest {
     /// Runs until the pool or the mesh is gone.
     pub(crate) fn run(mut self, mut events: mpsc::Receiver<PoolEvent>) {
-        while let Some(event) = events.blocking_recv() {
-            if let Some(heard) = self.hear(event)
-                && self.inputs.blocking_send(heard).is_err()
-            {
-                return;
+        let mut taken = Vec::with_capacity(TAKEN_MAX);
+        while events.blocking_recv_many(&mut taken, TAKEN_MAX) > 0 {
+            for event in taken.drain(..) {
+                if let Some(heard) = self.hear(event)
+                    && self.inputs.blocking_send(heard).is_err()
+                {
+                    return;
+                }
             }
         }
     }
@@ -140,7 +146,12 @@ impl Ingest {
             Ok(opened) => {
                 // The id was recomputed from the content inside `open`, so it is the claimed one.
                 // A canary counts from the one relay it went through, and another may pass it on first.
-                self.recent().insert(if is_canary(&opened) { here } else { *id.as_bytes() });
+                let mut recent = self.recent();
+                recent.insert(if is_canary(&opened) { here } else { *id.as_bytes() });
+                if let Opened::Presence(presence) = &opened {
+                    recent.presence(&presence.author, presence.created_at);
+                }
+                drop(recent);
                 let handled = matches!(opened, Opened::Direct(_)).then_some(handled);
                 let input = Input::EventOpened { relay: url(relay)?, opened, facts: ocmesh_proto::Facts::default() };
                 Some(Heard { input: Some(input), handled })
@@ -150,6 +161,7 @@ impl Ingest {
                 self.recent().insert(*id.as_bytes());
                 Some(Heard { input: None, handled: Some(handled) })
             }
+            Err(OpenError::Outdated) => None,
             Err(OpenError::TooLittleWork) => {
                 let times = self.door.kept_out(self.clock.now())?;
                 tracing::info!(times, "strangers' events without the work they are asked for were left aside");
@@ -160,19 +172,16 @@ impl Ingest {
                 if !error.shows_lying_relay() {
                     return None;
                 }
-                self.forged.insert(json);
+                self.forged.insert(json, ());
                 self.forgery(relay)
             }
         }
     }
 
     fn open_at_the_door(&mut self, json: &str) -> Result<Opened, OpenError> {
-        let (now, us) = (self.clock.now(), self.keys.public());
-        let (door, accepted) = (&mut self.door, &self.accepted);
-        let is_accepted = |author: &PubKey| *author == us || accepted.lock().unwrap_or_else(PoisonError::into_inner).contains(author);
-        ocmesh_wire::open_at(&self.keys, json, now, &mut |author, work| {
-            door.is_open_to(work) || door.lets_in(is_accepted(author), work, now)
-        })
+        let now = self.clock.now();
+        let mut gate = AtTheDoor { door: &mut self.door, accepted: &self.accepted, recent: &self.recent, us: self.keys.public(), now };
+        ocmesh_wire::open_at(&self.keys, json, now, &mut gate)
     }
 
     /// One more of this relay; the mesh and the log hear of it once a minute.
@@ -182,9 +191,33 @@ impl Ingest {
         Some(Heard::from(Input::ForgeriesSeen { relay: url(relay)?, times }))
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
-        // A poisoned set is still a set of verified ids.
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        locked(&self.recent)
+    }
+}
+
+/// A poisoned set is still a set of verified ids, or of accepted peers.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is not worth a signature check.
+struct AtTheDoor<'a> {
+    door: &'a mut Door,
+    accepted: &'a Mutex<Arc<BTreeSet<PubKey>>>,
+    recent: &'a Mutex<Recent>,
+    us: PubKey,
+    now: At,
+}
+
+impl Gate for AtTheDoor<'_> {
+    fn lets_in(&mut self, author: &PubKey, work: u32) -> bool {
+        let is_accepted = || *author == self.us || locked(self.accepted).contains(author);
+        self.door.is_open_to(work) || self.door.lets_in(is_accepted(), work, self.now)
+    }
+
+    fn is_news(&mut self, author: &PubKey, created_at: At) -> bool {
+        locked(self.recent).is_news(author, created_at)
     }
 }
 

@@ -1,12 +1,46 @@
 //! What the log tells of the mesh: who was found, who answered, where messages stand. Never what they say.
 
-use ocmesh_proto::{GapChange, LoopChange, Mesh, Notice, PeerChange};
+use ocmesh_proto::{At, GapChange, LoopChange, Mesh, Notice, PeerChange, time::MINUTE};
 
 use super::ask::View;
 
+/// Lines a minute about agents that we did not accept, who come, go and call themselves what they like.
+const CROWD_LINES_MAX: u64 = 60;
+
+/// What was written of the crowd in this minute, so that neither a large mesh nor somebody with many keys fills the log.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    began: At,
+    seen: u64,
+}
+
+impl Crowd {
+    /// Tells how many were left out, once their minute is over.
+    pub(crate) fn turn(&mut self, now: At) {
+        if now >= self.began && now.since(self.began) < MINUTE {
+            return;
+        }
+        let left_out = self.seen.saturating_sub(CROWD_LINES_MAX);
+        if left_out > 0 {
+            tracing::info!(left_out, "more agents came, went or described themselves in a minute than are written one by one");
+        }
+        *self = Self { began: now, seen: 0 };
+    }
+
+    fn lets(&mut self, now: At) -> bool {
+        self.turn(now);
+        self.seen = self.seen.saturating_add(1);
+        self.seen <= CROWD_LINES_MAX
+    }
+}
+
 /// Writes one notice to the log.
-pub(crate) fn write(mesh: &Mesh, notice: &Notice) {
+pub(crate) fn write(mesh: &Mesh, notice: &Notice, crowd: &mut Crowd, now: At) {
     match notice {
+        Notice::PeerChanged {
+            peer,
+            what: PeerChange::Discovered | PeerChange::Online | PeerChange::Offline | PeerChange::Described | PeerChange::Forgotten,
+        } if !mesh.accepted_peers().contains(peer) && !crowd.lets(now) => {}
         Notice::PeerChanged { peer, what } => {
             let record = mesh.peer(peer);
             let name = record.as_ref().and_then(|record| record.name.as_deref()).unwrap_or("");
@@ -76,5 +110,20 @@ pub(crate) fn compare(before: &View, after: &View) {
             (true, false) => tracing::info!(relay = %relay.url, "relay is not deaf any more"),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_takes_so_many_lines_a_minute() {
+        let (mut crowd, now) = (Crowd::default(), At::from_secs(1_800_000_000));
+        let lines = |crowd: &mut Crowd, now| (0..1_000).filter(|_| crowd.lets(now)).count() as u64;
+        assert_eq!(lines(&mut crowd, now), CROWD_LINES_MAX);
+        assert_eq!(lines(&mut crowd, now.plus(MINUTE - 1)), 0);
+        assert_eq!(lines(&mut crowd, now.plus(MINUTE)), CROWD_LINES_MAX);
+        assert_eq!(lines(&mut crowd, now), CROWD_LINES_MAX, "a clock that was set back silences nobody");
     }
 }

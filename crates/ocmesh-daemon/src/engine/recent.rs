@@ -1,10 +1,12 @@
-//! The ids of events that were verified lately, so that five relays cost one verification.
+//! What was verified lately, so that five relays cost one verification, and of what an agent announced again and again only the newest.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState},
     mem,
 };
+
+use ocmesh_proto::{At, PubKey};
 
 /// The id of an event at one relay, for events that are looked at wherever they come from.
 pub(crate) fn at_relay(id: &[u8; 32], relay: &str) -> [u8; 32] {
@@ -19,50 +21,92 @@ pub(crate) fn at_relay(id: &[u8; 32], relay: &str) -> [u8; 32] {
 /// Ids kept in each of the two generations: a day of a busy mesh's presence. Both together take 1.2 MB, once and for all: a table that
 /// grows and is thrown away again and again would leave the process a little larger each time.
 const GENERATION_IDS_MAX: usize = 32_768;
+/// Authors kept in each: more than a relay brings presences of at once. Both take 1.1 MB once they are full.
+const GENERATION_AUTHORS_MAX: usize = 16_384;
 
-/// Two generations of ids; when the young one is full, it becomes the old one and the old one is emptied.
+/// Two generations of ids, each with what is known of it; when the young one is full, it becomes the old one and the old one is emptied.
 ///
-/// An id comes in only after its event was verified, so nobody can make us skip an event that we have not seen. Of each id a hash is kept,
-/// keyed by chance, so that nobody can make an id that looks like another here; by chance that happens to one event in 10^14.
+/// Of each id a hash is kept, keyed by chance, so that nobody can make an id that looks like another here; by chance that happens to one
+/// event in 10^14.
 #[derive(Debug)]
-pub(crate) struct Recent {
+pub(crate) struct Generations<T> {
     /// Ids in a generation.
     ids_max: usize,
-    young: HashSet<u64>,
-    old: HashSet<u64>,
+    young: HashMap<u64, T>,
+    old: HashMap<u64, T>,
     hasher: RandomState,
 }
 
-impl Default for Recent {
-    fn default() -> Self {
-        Self::of(GENERATION_IDS_MAX)
-    }
-}
-
-impl Recent {
+impl<T> Generations<T> {
     /// For so many in each generation.
     pub(crate) fn of(ids_max: usize) -> Self {
-        let generation = || HashSet::with_capacity(ids_max);
+        let generation = || HashMap::with_capacity(ids_max);
         Self { ids_max, young: generation(), old: generation(), hasher: RandomState::new() }
     }
 
-    pub(crate) fn contains(&self, id: impl Hash) -> bool {
+    fn get(&self, id: impl Hash) -> Option<&T> {
         let mark = self.hasher.hash_one(id);
-        self.young.contains(&mark) || self.old.contains(&mark)
+        self.young.get(&mark).or_else(|| self.old.get(&mark))
     }
 
-    pub(crate) fn insert(&mut self, id: impl Hash) {
-        if self.young.len() >= self.ids_max {
+    pub(crate) fn contains(&self, id: impl Hash) -> bool {
+        self.get(id).is_some()
+    }
+
+    pub(crate) fn insert(&mut self, id: impl Hash, what: T) {
+        let mark = self.hasher.hash_one(id);
+        if self.young.len() >= self.ids_max && !self.young.contains_key(&mark) {
             mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
-        let mark = self.hasher.hash_one(id);
-        self.young.insert(mark);
+        self.young.insert(mark, what);
     }
 
     pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+    }
+}
+
+/// What was verified lately. An id or a date comes in only after its event was verified, so nobody can make us skip an event that we have not
+/// seen, nor one by somebody else's date.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    events: Generations<()>,
+    /// By author, the date of the newest presence.
+    presences: Generations<At>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { events: Generations::of(GENERATION_IDS_MAX), presences: Generations::of(GENERATION_AUTHORS_MAX) }
+    }
+}
+
+impl Recent {
+    pub(crate) fn contains(&self, id: impl Hash) -> bool {
+        self.events.contains(id)
+    }
+
+    pub(crate) fn insert(&mut self, id: impl Hash) {
+        self.events.insert(id, ());
+    }
+
+    /// Whether a presence may be as new as the newest of its author. The same one comes in two events of the same date.
+    pub(crate) fn is_news(&self, author: &PubKey, created_at: At) -> bool {
+        self.presences.get(author).is_none_or(|newest| created_at >= *newest)
+    }
+
+    /// A presence that was verified.
+    pub(crate) fn presence(&mut self, author: &PubKey, created_at: At) {
+        if self.is_news(author, created_at) {
+            self.presences.insert(author, created_at);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        self.presences.clear();
     }
 }
 
@@ -77,10 +121,10 @@ mod tests {
             id[..8].copy_from_slice(&n.to_be_bytes());
             id
         };
-        let mut recent = Recent::default();
+        let mut recent = Generations::of(GENERATION_IDS_MAX);
         let room = recent.young.capacity() + recent.old.capacity();
         for n in 0..GENERATION_IDS_MAX * 3 {
-            recent.insert(id(n));
+            recent.insert(id(n), n);
         }
         assert!(recent.contains(id(GENERATION_IDS_MAX * 3 - 1)));
         assert!(recent.contains(id(GENERATION_IDS_MAX * 2)));
@@ -89,6 +133,24 @@ mod tests {
         assert_eq!(recent.young.capacity() + recent.old.capacity(), room, "its memory is taken once");
         recent.clear();
         assert!(!recent.contains(id(GENERATION_IDS_MAX * 3 - 1)));
+    }
+
+    #[test]
+    fn of_an_author_only_what_is_older_than_the_newest_is_no_news() {
+        let (mut recent, author, other) = (Recent::default(), PubKey::from_bytes([1; 32]), PubKey::from_bytes([2; 32]));
+        assert!(recent.is_news(&author, At(0)));
+        for (at, is_news) in [(5_000, true), (4_000, false), (5_000, true), (6_000, true), (5_000, false)] {
+            assert_eq!(recent.is_news(&author, At(at)), is_news, "{at}");
+            recent.presence(&author, At(at));
+        }
+        assert!(recent.is_news(&other, At(0)));
+        // An author that is heard again and again takes one place.
+        for at in 0..u64::try_from(GENERATION_AUTHORS_MAX).unwrap() * 3 {
+            recent.presence(&other, At(at));
+        }
+        assert!(!recent.is_news(&author, At(0)));
+        recent.clear();
+        assert!(recent.is_news(&author, At(0)));
     }
 
     #[test]

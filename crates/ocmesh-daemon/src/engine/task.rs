@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use ocmesh_proto::{
     At, Change, Command, CommandId, Effect, Input, Mesh, Notice, Opened, Policy, PubKey, Status,
     time::{DAY, HOUR, MINUTE, SECOND},
@@ -46,6 +47,8 @@ const GATHER_MAX: Duration = Duration::from_millis(200);
 const GATHER_PAUSE: Duration = Duration::from_millis(10);
 /// A goodbye ends by itself after two seconds; in all a stop has five.
 const GOODBYE_MAX: Duration = Duration::from_secs(3);
+/// Taken from the thread that opens events at once: it waits for room while the mesh is slower, and is woken for so many and not for each.
+const HEARD_MAX: usize = 256;
 /// How often old rows are pruned.
 const PRUNE_INTERVAL_MS: u64 = HOUR;
 /// From one batch to the next while there is more: 500 rows of each kind a second. A steady talk of five messages a second each way makes
@@ -71,6 +74,8 @@ pub(crate) struct MeshTask {
     pub(crate) worked: mpsc::Receiver<Worked>,
     pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) inputs: mpsc::Receiver<Heard>,
+    /// Taken from `inputs`, and next.
+    pub(crate) heard: VecDeque<Heard>,
     pub(crate) wakes: Dispatcher,
     pub(crate) woken: mpsc::Receiver<Answered>,
     /// How far the owner's clock is ahead of UTC, as the core was told.
@@ -89,6 +94,7 @@ pub(crate) struct MeshTask {
     /// Inputs that came up after a transaction.
     pub(crate) later: VecDeque<Input>,
     pub(crate) failures: Failures,
+    pub(crate) crowd: journal::Crowd,
     /// The disk does not confirm what it keeps.
     pub(crate) gave_up: bool,
 }
@@ -222,7 +228,7 @@ impl MeshTask {
             Some(question) = self.questions.recv() => Arrival::Question(question),
             Some(Answered { target, number, outcome }) = self.woken.recv() => heard(Input::WakeAnswered { target, number, outcome }),
             Some(worked) = self.worked.recv() => Arrival::Worked(worked),
-            input = self.inputs.recv() => input.map_or(Arrival::Closed, Arrival::Heard),
+            input = next_heard(&mut self.heard, &mut self.inputs) => input.map_or(Arrival::Closed, Arrival::Heard),
             () = tick => heard(Input::Ticked),
         }
     }
@@ -231,7 +237,10 @@ impl MeshTask {
         if let Some(input) = self.later.pop_front() {
             return Some(heard(input));
         }
-        self.questions.try_recv().map(Arrival::Question).or_else(|_| self.inputs.try_recv().map(Arrival::Heard)).ok()
+        if let Ok(question) = self.questions.try_recv() {
+            return Some(Arrival::Question(question));
+        }
+        next_heard(&mut self.heard, &mut self.inputs).now_or_never().flatten().map(Arrival::Heard)
     }
 
     /// Lets presences come, for a moment. A question does not wait.
@@ -445,6 +454,16 @@ impl MeshTask {
         }
         Ok(())
     }
+}
+
+/// The next of what was heard; `None` when no more will come. Cancel-safe.
+async fn next_heard(heard: &mut VecDeque<Heard>, inputs: &mut mpsc::Receiver<Heard>) -> Option<Heard> {
+    if heard.is_empty() {
+        let mut taken = Vec::new();
+        inputs.recv_many(&mut taken, HEARD_MAX).await;
+        heard.extend(taken);
+    }
+    heard.pop_front()
 }
 
 fn is_presence(arrival: &Arrival) -> bool {

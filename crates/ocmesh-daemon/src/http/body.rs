@@ -23,11 +23,16 @@ pub(super) struct Json<T>(pub(super) T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match ocmesh_api::json::to_string(&self.0) {
-            Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-            // Not reached: every field of the API is a plain value.
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
+        as_json(ocmesh_api::json::to_string(&self.0))
+    }
+}
+
+/// A written answer.
+pub(super) fn as_json(written: serde_json::Result<String>) -> Response {
+    match written {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        // Not reached: every field of the API is a plain value.
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use ocmesh_api::{LIMIT_DEFAULT, LIMIT_MAX};
 use ocmesh_proto::{At, MessageId, PubKey};
@@ -11,7 +11,7 @@ use ocmesh_store::{Cursor, Page};
 use serde::Serialize;
 
 use super::{
-    body::Json,
+    body::as_json,
     error::{Fault, echo},
     key, moment,
 };
@@ -103,8 +103,7 @@ impl Params {
 
 /// A page of a list as an answer, with the next one in its `Link` header.
 pub(super) fn page<R, T: Serialize>(params: &Params, path: &str, found: Page<R>, show: impl FnMut(R) -> T) -> Response {
-    let items: Vec<T> = found.items.into_iter().map(show).collect();
-    let mut response = Json(items).into_response();
+    let mut response = as_json(ocmesh_api::json::list(found.items.into_iter().map(show)));
     let link = found.next.and_then(|next| HeaderValue::from_str(&params.next_link(path, next)).ok());
     if let Some(link) = link {
         response.headers_mut().insert(header::LINK, link);

@@ -14,7 +14,7 @@ use crate::{
     event::{self, Event, Template},
     keys::Keys,
     kind, legacy,
-    open::{LetsIn, OpenError},
+    open::{Gate, OpenError},
     pow,
     presence::APP,
     random,
@@ -30,12 +30,12 @@ const URGENT: &str = "urgent";
 /// "Clients MUST verify if pubkey of the kind:13 is the same pubkey on the kind:14, otherwise any sender can impersonate others by simply
 /// changing the pubkey on kind:14."
 ///
-/// Who wrote it shows after the first of two decryptions: then the door is asked, before the seal's signature is looked at.
-pub(crate) fn open(keys: &Keys, wrap: &Event, lets_in: LetsIn<'_>) -> Result<Envelope, OpenError> {
+/// Who wrote it shows after the first of two decryptions: then the gate is asked, before the seal's signature is looked at.
+pub(crate) fn open(keys: &Keys, wrap: &Event, gate: &mut dyn Gate) -> Result<Envelope, OpenError> {
     let seal = nip44::decrypt_once(keys, &wrap.pubkey, &wrap.content)?;
     let seal: Event = event::object(&seal).ok_or(OpenError::BadSeal)?;
     let work = pow::work(&wrap.id, &wrap.tags);
-    if !lets_in(&seal.pubkey, work) {
+    if !gate.lets_in(&seal.pubkey, work) {
         return Err(OpenError::TooLittleWork);
     }
     if seal.kind != kind::SEAL || seal.verify().is_err() {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use super::{Context, OnFailure, Step, run_step};
-use crate::cli::ServiceAction;
+use crate::{cli::ServiceAction, lean_memory};
 
 const UNIT: &str = "ocmesh.service";
 
@@ -58,6 +58,7 @@ fn unit(context: &Context) -> String {
     for (index, word) in words.into_iter().enumerate() {
         let _ = if index == 0 { write!(command, "{}", quote(&format!(":{word}"))) } else { write!(command, " {}", quote(word)) };
     }
+    let memory = lean_memory::SETTINGS.map(|(name, value)| format!("{name}={value}")).join(" ");
     format!(
         "[Unit]
 Description=ocmesh, the mesh daemon of this user's AI agent
@@ -68,6 +69,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart={command}
+# How the allocator is set up. Without it the daemon starts itself once more.
+Environment={memory}
 Restart=always
 RestartSec=5
 TimeoutStartSec=60

@@ -49,6 +49,8 @@ fn genuine(number: usize) -> Value {
     let author = keys(u8::try_from(11 + number % 3).unwrap());
     let created_at = NOW.minus(SECOND * u64::try_from(number % 500).unwrap());
     let relays = || vec![RelayUrl::parse(&format!("wss://r{number}.example.com")).unwrap()];
+    // Each newer than the ones before: an older one is not looked at.
+    let announced_at = NOW.minus(DAY).plus(SECOND * u64::try_from(number).unwrap());
     let presence = |vehicle| PresenceDraft {
         vehicle,
         name: format!("Zo\u{eb} {number}"),
@@ -58,7 +60,7 @@ fn genuine(number: usize) -> Value {
         expires_at: NOW.plus(15 * MINUTE),
         relays: relays(),
         work_asked: 0,
-        created_at,
+        created_at: announced_at,
     };
     let direct = |form| {
         let body = DraftBody::Text(format!("message {number}, caf\u{e9} \u{1f980}, \"quoted\""));
@@ -122,7 +124,7 @@ impl Door {
             door: ocmesh_proto::Door::new(0),
             accepted: Arc::default(),
             forgeries: Forgeries::default(),
-            forged: Recent::of(1_024),
+            forged: Generations::of(1_024),
             inputs,
         };
         Self { relays, events, ingest, _pool: pool }
@@ -276,7 +278,7 @@ fn a_forgery_is_known_by_sight_when_it_comes_again() {
         door: ocmesh_proto::Door::new(0),
         accepted: Arc::default(),
         forgeries: Forgeries::default(),
-        forged: Recent::of(8),
+        forged: Generations::of(8),
         inputs,
     };
     let relay: Arc<str> = "wss://relay.example.com".into();
@@ -292,7 +294,7 @@ fn a_forgery_is_known_by_sight_when_it_comes_again() {
     assert!(ingest.forged.contains(forged.as_str()), "remembered whole");
     // What is remembered as forged is not looked at again: so is a genuine one that we only say was forged.
     let genuine = event.to_string();
-    ingest.forged.insert(genuine.as_str());
+    ingest.forged.insert(genuine.as_str(), ());
     assert!(ingest.open(&relay, &genuine, handled()).is_none(), "counted, and told a minute later");
     ingest.forged.clear();
     let opened = ingest.open(&relay, &genuine, handled()).and_then(|heard| heard.input);
@@ -308,7 +310,7 @@ fn asking(friend: PubKey) -> Ingest {
         door: ocmesh_proto::Door::new(8),
         accepted: Arc::new(Mutex::new(Arc::new(BTreeSet::from([friend])))),
         forgeries: Forgeries::default(),
-        forged: Recent::of(1_024),
+        forged: Generations::of(1_024),
         inputs: mpsc::channel(1).0,
     }
 }
@@ -354,4 +356,41 @@ fn strangers_without_work_are_kept_out_before_their_signatures_are_checked_and_f
     let again = text_of(&stranger, Form::Nip04, 700, 0);
     assert!(!hear(&again));
     assert!(!ingest.recent().contains(again.id.as_bytes()));
+}
+
+#[test]
+fn of_what_an_agent_announced_again_and_again_only_the_newest_is_checked() {
+    let (agent, other) = (keys(31), keys(32));
+    let mut ingest = asking(other.public());
+    let relay: Arc<str> = Arc::from("wss://a.example.com");
+    let presence = |author: &Keys, vehicle, created_at| {
+        let draft = PresenceDraft {
+            vehicle,
+            name: "Zo\u{eb}".to_owned(),
+            features: vec![],
+            status: PeerStatus::Online,
+            next_at: NOW,
+            expires_at: NOW.plus(15 * MINUTE),
+            relays: vec![],
+            work_asked: 0,
+            created_at,
+        };
+        ocmesh_wire::seal(author, "0.3.0", &Draft::Presence(draft), None, NOW).unwrap().event
+    };
+    let mut hear = |event: &ocmesh_proto::SignedEvent| {
+        let heard = ingest.open(&relay, &event.json, Handled { kind: event.kind, dated: NOW, id: event.id });
+        heard.and_then(|heard| heard.input).is_some_and(|input| matches!(input, Input::EventOpened { .. }))
+    };
+    let (note, card) = (PresenceVehicle::Note, PresenceVehicle::Addressable);
+    // A forgery that claims to be newer says nothing of what is genuine.
+    let forged = presence(&other, note, NOW.plus(MINUTE));
+    let stolen = forged.json.replace(&other.public().to_hex(), &agent.public().to_hex());
+    assert!(!hear(&ocmesh_proto::SignedEvent { json: stolen.into(), ..forged }));
+    assert!(hear(&presence(&agent, card, NOW.minus(DAY))));
+    assert!(hear(&presence(&agent, note, NOW)));
+    assert!(hear(&presence(&agent, card, NOW)), "the same in its other form");
+    assert!(!hear(&presence(&agent, note, NOW.minus(SECOND))));
+    assert!(hear(&presence(&other, note, NOW.minus(SECOND))), "somebody else's");
+    assert!(hear(&presence(&agent, note, NOW.plus(SECOND))));
+    assert!(!hear(&presence(&agent, card, NOW)));
 }
