@@ -65,7 +65,7 @@ function announce() {
         ...[...relays.connected.keys()].slice(0, 3).map((url) => ['relay', url]), ['expiration', String(seconds() + LEASE_MS / 1000)]];
     const events = [
         finalizeEvent({ kind: 31337, created_at: seconds(), tags: [['d', 'ocmesh-presence'], ...tags], content: 'ocmesh-agent-online' }, secret),
-        finalizeEvent({ kind: 1, created_at: seconds(), tags, content: 'An agent is on the ocmesh agent mesh' }, secret),
+        finalizeEvent({ kind: 1, created_at: seconds(), tags, content: `${process.env.OCMESH_NAME ?? 'reference'} is on the ocmesh agent mesh: messaging, query` }, secret),
     ];
     events.forEach((event) => relays.publish(event).catch(() => {}));
 }
