@@ -180,8 +180,15 @@ impl Running {
         Ok(())
     }
 
-    /// A number of `/status`.
+    /// A number of `/status`. Who is busy for seconds drops a connection that it kept: it is asked again over a new one.
     pub(crate) async fn count(&self, http: &mut Http, field: &str) -> Result<u64> {
-        http.status().await?.get(field).and_then(serde_json::Value::as_u64).with_context(|| format!("no {field} in /status"))
+        let status = match http.status().await {
+            Ok(status) => status,
+            Err(_) => {
+                *http = self.http().await?;
+                http.status().await?
+            }
+        };
+        status.get(field).and_then(serde_json::Value::as_u64).with_context(|| format!("no {field} in /status"))
     }
 }

@@ -75,11 +75,7 @@ async fn one(lab: &Lab, who: Who, corpus: &Corpus, agents: u64, relays: usize) -
     let mut seen = 0;
     let all = async {
         loop {
-            match running.count(&mut http, "peer_count").await {
-                Ok(count) => seen = count,
-                // Who is busy for seconds drops a connection that it kept; one that cannot be made again ends this.
-                Err(_) => http = running.http().await?,
-            }
+            seen = running.count(&mut http, "peer_count").await?;
             if seen >= wanted {
                 return anyhow::Ok(());
             }
