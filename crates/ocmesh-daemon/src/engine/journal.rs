@@ -37,6 +37,8 @@ impl Crowd {
 /// Writes one notice to the log.
 pub(crate) fn write(mesh: &Mesh, notice: &Notice, crowd: &mut Crowd, now: At) {
     match notice {
+        // Not a line of the crowd's either.
+        Notice::PeerChanged { what: PeerChange::Described, .. } if !tracing::enabled!(tracing::Level::DEBUG) => {}
         Notice::PeerChanged {
             peer,
             what: PeerChange::Discovered | PeerChange::Online | PeerChange::Offline | PeerChange::Described | PeerChange::Forgotten,
