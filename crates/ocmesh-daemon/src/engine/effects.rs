@@ -37,9 +37,10 @@ impl MeshTask {
                 let _ = waiting.send(answer.map(Told::from).map_err(AskError::from));
             }
         }
-        self.crowd.turn(self.clock.now());
+        let now = self.clock.now();
+        self.crowd.turn(now);
         for notice in after.notices {
-            journal::write(&self.mesh, &notice.notice, &mut self.crowd, notice.at);
+            journal::write(&self.mesh, &notice.notice, &mut self.crowd, now);
             // No listener is no fault.
             let _ = self.notices.send(Arc::new(notice));
         }

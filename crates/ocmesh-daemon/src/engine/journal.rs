@@ -117,7 +117,58 @@ pub(crate) fn compare(before: &View, after: &View) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use ocmesh_proto::{PeerRecord, PeerSource, Policy, PubKey, Snapshot, Trust};
+    use tracing_subscriber::{Layer, layer::SubscriberExt as _};
+
     use super::*;
+
+    /// Counts the lines of at least level `info`.
+    struct Lines(Arc<AtomicUsize>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Lines {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>, _: tracing_subscriber::layer::Context<'_, S>) -> bool {
+            *metadata.level() <= tracing::Level::INFO
+        }
+
+        fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn strangers_cannot_fill_the_log_nor_hide_who_was_accepted() {
+        let (lines, now) = (Arc::new(AtomicUsize::new(0)), At::from_secs(1_800_000_000));
+        let (me, friend) = (PubKey::from_bytes([1; 32]), PubKey::from_bytes([2; 32]));
+        let known = PeerRecord { trust: Trust::Known, ..PeerRecord::new(friend, PeerSource::Added, now) };
+        let snapshot = Snapshot { peers: [known].into_iter().collect(), ..Snapshot::default() };
+        let mesh = Mesh::new(me, Policy::default(), snapshot, 1, now);
+        let mut crowd = Crowd::default();
+        let mut told = |what: &dyn Fn(&mut Crowd)| {
+            what(&mut crowd);
+            lines.swap(0, Ordering::Relaxed)
+        };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(Lines(Arc::clone(&lines))), || {
+            let stranger = |number: u32, what| {
+                let mut key = [3; 32];
+                key[..4].copy_from_slice(&number.to_be_bytes());
+                Notice::PeerChanged { peer: PubKey::from_bytes(key), what }
+            };
+            // Nothing is written of a new name at this level, and it takes no place.
+            let renamed = |crowd: &mut Crowd| (0..1_000).for_each(|n| write(&mesh, &stranger(n, PeerChange::Described), crowd, now));
+            assert_eq!(told(&renamed), 0);
+            let found = |crowd: &mut Crowd| (0..1_000).for_each(|n| write(&mesh, &stranger(n, PeerChange::Discovered), crowd, now));
+            assert_eq!(told(&found) as u64, CROWD_LINES_MAX);
+            let online = Notice::PeerChanged { peer: friend, what: PeerChange::Online };
+            assert_eq!(told(&|crowd| write(&mesh, &online, crowd, now)), 1);
+            assert_eq!(told(&|crowd| crowd.turn(now.plus(MINUTE))), 1, "how many more there were");
+            assert_eq!(told(&|crowd| crowd.turn(now.plus(2 * MINUTE))), 0);
+        });
+    }
 
     #[test]
     fn a_crowd_takes_so_many_lines_a_minute() {
