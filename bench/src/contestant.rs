@@ -192,3 +192,16 @@ impl Running {
         status.get(field).and_then(serde_json::Value::as_u64).with_context(|| format!("no {field} in /status"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::UNIT_ENVIRONMENT;
+
+    #[test]
+    fn the_unit_sets_what_is_measured() {
+        let settings = include_str!("../../crates/ocmesh/src/lean_memory.rs");
+        for (name, value) in UNIT_ENVIRONMENT {
+            assert!(settings.contains(&format!("\"{name}\"")) && settings.contains(&format!("\"{value}\")")), "{name}={value}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus, params_from_iter, types::Value};
 
 use super::{pages::message_queries, *};
 use crate::{
-    Cursor, MessageQuery, PeerQuery,
+    Cursor, MessageQuery, PeerQuery, ReadError, open,
     reader::{messages, peers},
 };
 
@@ -112,4 +112,20 @@ fn a_page_of_online_peers_looks_only_at_the_rows_it_shows() {
     let (sql, params, _) = peers::page_sql(&query);
     // 51 rows of 21 columns, and nine others passed over in the index for each.
     assert!(steps(&store.connection, &sql, &params) < 51 * (22 + 9 * 8) + 200);
+}
+
+#[test]
+fn what_is_read_once_is_not_kept_and_the_writer_has_its_room_again() {
+    let home = Home::new();
+    let store = home.open();
+    let room = |db: &Connection| -> Result<i64, ReadError> { Ok(db.query_row("PRAGMA cache_size", [], |row| row.get(0))?) };
+    let usual = room(&store.connection).unwrap();
+    let loading = open::once(&store.connection, room).unwrap();
+    // SQLite counts KiB as negative numbers.
+    assert!(usual < loading && loading < 0, "{usual} {loading}");
+    assert_eq!(room(&store.connection).unwrap(), usual);
+    open::once(&store.connection, |_| Err::<(), _>(ReadError::Busy)).unwrap_err();
+    assert_eq!(room(&store.connection).unwrap(), usual, "also where it could not be read");
+    store.load().unwrap();
+    assert_eq!(room(&store.connection).unwrap(), usual);
 }
