@@ -27,7 +27,7 @@ const TRY_EVERY: Duration = Duration::from_micros(300);
 
 /// What the systemd unit of ours sets.
 const UNIT_ENVIRONMENT: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "262144"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "262144"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
 
 /// A contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,24 +38,35 @@ pub(crate) enum Who {
     NodeJs,
     /// The same, with nostr-wasm for signatures.
     NodeWasm,
+    /// The bare client of `bench/rust-nostr`, which has no outbox and no Local API, with the database of its SDK.
+    RustLmdb,
+    /// The same, which keeps nothing.
+    RustBare,
 }
 
 impl Who {
-    pub(crate) const ALL: [Self; 3] = [Self::Ocmesh, Self::NodeJs, Self::NodeWasm];
+    pub(crate) const ALL: &[Self] = &[Self::Ocmesh, Self::NodeJs, Self::NodeWasm, Self::RustLmdb, Self::RustBare];
+    /// Who has a store, an outbox and a Local API.
+    pub(crate) const DAEMONS: &[Self] = &[Self::Ocmesh, Self::NodeJs, Self::NodeWasm];
+    /// The tables of the page: ours beside these.
+    pub(crate) const TABLES: [[Self; 2]; 2] = [[Self::NodeJs, Self::NodeWasm], [Self::RustLmdb, Self::RustBare]];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ocmesh => "ocmesh",
             Self::NodeJs => "Node",
             Self::NodeWasm => "Node + wasm",
+            Self::RustLmdb => "rust-nostr + LMDB",
+            Self::RustBare => "rust-nostr",
         }
     }
 
-    /// Stores are the same for both ways of signing.
-    pub(crate) const fn store_kind(self) -> &'static str {
+    /// The program.
+    pub(crate) const fn kind(self) -> &'static str {
         match self {
             Self::Ocmesh => "ocmesh",
             Self::NodeJs | Self::NodeWasm => "node",
+            Self::RustLmdb | Self::RustBare => "rust-nostr",
         }
     }
 }
@@ -67,6 +78,8 @@ pub(crate) struct Places {
     pub(crate) binary: PathBuf,
     /// The folder of the Node reference.
     pub(crate) node: PathBuf,
+    /// The program of the bare client.
+    pub(crate) rust_nostr: PathBuf,
     /// Homes, kept stores and results; on a real disk.
     pub(crate) work: PathBuf,
 }
@@ -99,13 +112,15 @@ impl Places {
                 command.arg(self.node.join("daemon.mjs"));
                 command
             }
+            Who::RustLmdb | Who::RustBare => Command::new(&self.rust_nostr),
         };
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
         match who {
             // As the unit of `ocmesh service install` starts it.
             Who::Ocmesh => command.envs(UNIT_ENVIRONMENT),
-            Who::NodeJs => &mut command,
+            Who::NodeJs | Who::RustBare => &mut command,
             Who::NodeWasm => command.env("REFERENCE_WASM", "1"),
+            Who::RustLmdb => command.env("REFERENCE_STORE", "lmdb"),
         };
         command.env("OCMESH_HOME", home).env("OCMESH_API_PORT", port.to_string()).env("OCMESH_RELAYS", relays.join(","));
         command.envs([

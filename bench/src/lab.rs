@@ -26,6 +26,9 @@ const SYNCS: u32 = 40;
 #[derive(Debug)]
 pub(crate) struct Lab {
     pub(crate) places: Places,
+    /// Who was entered.
+    entered: Vec<Who>,
+    /// Who takes part in this workload.
     pub(crate) who: Vec<Who>,
     pub(crate) sizes: Sizes,
     pub(crate) rounds: u32,
@@ -41,10 +44,11 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    pub(crate) fn new(places: Places, who: Vec<Who>, sizes: Sizes, rounds: u32) -> Self {
+    pub(crate) fn new(places: Places, entered: Vec<Who>, sizes: Sizes, rounds: u32) -> Self {
         Self {
             places,
-            who,
+            entered,
+            who: Vec::new(),
             sizes,
             rounds,
             figures: Figures::default(),
@@ -65,6 +69,7 @@ impl Lab {
         for workload in workload::ALL.iter().filter(|workload| only.is_empty() || only.iter().any(|name| name == workload.name)) {
             let this = Instant::now();
             say::note(format!("==> {}: {}", workload.name, workload.what));
+            self.who = self.entered.iter().copied().filter(|who| workload.who.contains(who)).collect();
             // What one workload could not measure does not cost the others.
             if let Err(error) = (workload.run)(self).await {
                 say::note(format!("    FAILED: {error:#}"));

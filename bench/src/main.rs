@@ -37,6 +37,9 @@ struct Options {
     /// The folder of this laboratory
     #[arg(long, value_name = "DIR", hide = true)]
     bench: PathBuf,
+    /// The program of the bare client
+    #[arg(long, value_name = "PATH", hide = true)]
+    rust_nostr: PathBuf,
     /// Where homes and kept stores live; on a real disk, as commits are synced
     #[arg(long, value_name = "DIR", hide = true)]
     work: PathBuf,
@@ -74,7 +77,7 @@ async fn main() -> Result<()> {
         );
     }
     let binary = options.binary.canonicalize().with_context(|| format!("there is no {}", options.binary.display()))?;
-    let places = Places { binary, node: options.bench.join("node"), work: options.work.clone() };
+    let places = Places { binary, node: options.bench.join("node"), rust_nostr: options.rust_nostr.clone(), work: options.work.clone() };
     let who = if options.alone { vec![Who::Ocmesh] } else { Who::ALL.to_vec() };
     let sizes = if options.quick { Sizes::quick() } else { Sizes::full() };
     let mut lab = Lab::new(places, who, sizes, options.rounds.unwrap_or(if options.quick { 1 } else { 3 }).max(1));

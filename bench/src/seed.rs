@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use ocmesh_proto::{
     At, Change, Direction, EventId, Form, MessageRecord, PeerRecord, PeerSource, PeerStatus, PubKey, ReceiptsSent, RelayUrl, Status, Trust,
 };
@@ -27,9 +27,9 @@ const AUTHORS: u64 = 1_000;
 
 /// A copy of a home with so many messages and peers, for one use.
 pub(crate) async fn home(places: &Places, who: Who, messages: u64, peers: u64, name: &str) -> Result<PathBuf> {
-    let kept = places.work.join("stores").join(format!("v{VERSION}-{}-{messages}-{peers}", who.store_kind()));
+    let kept = places.work.join("stores").join(format!("v{VERSION}-{}-{messages}-{peers}", who.kind()));
     if !kept.join("done").exists() {
-        say::note(format!("    making a store of {messages} messages and {peers} peers for {}", who.store_kind()));
+        say::note(format!("    making a store of {messages} messages and {peers} peers for {}", who.kind()));
         if kept.exists() {
             fs::remove_dir_all(&kept)?;
         }
@@ -38,6 +38,7 @@ pub(crate) async fn home(places: &Places, who: Who, messages: u64, peers: u64, n
         match who {
             Who::Ocmesh => fill_ours(places, &kept, messages, peers).await?,
             Who::NodeJs | Who::NodeWasm => fill_node(places, &kept, messages, peers)?,
+            Who::RustLmdb | Who::RustBare => bail!("the bare client has no store of messages"),
         }
         fs::write(kept.join("done"), b"")?;
     }

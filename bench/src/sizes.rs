@@ -15,9 +15,9 @@ pub(crate) struct Sizes {
     pub(crate) paced_messages: u32,
     /// How long durable sends are counted in a round.
     pub(crate) sending: Duration,
-    /// Inbound messages of one form in a round: ours, Node, Node with wasm.
+    /// Inbound messages of one form in a round: of who is fast, slow, in between.
     pub(crate) inbound: [u64; 3],
-    /// Presences: ours, Node, Node with wasm.
+    /// Presences: of who is fast, slow, in between.
     pub(crate) presences: [u64; 3],
     /// Requests of each page.
     pub(crate) pages: u32,

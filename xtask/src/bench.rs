@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: installs the references, builds the laboratory, and hands over to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -44,13 +44,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => release()?,
     };
     let folder = root().join("bench");
+    let work = target_dir().join("bench");
+    let rust_nostr = work.join("rust-nostr");
     if !options.alone && !options.list {
         install(&folder.join("node"))?;
+        build(&folder.join("rust-nostr"), &rust_nostr)?;
     }
-    let work = target_dir().join("bench");
     // A release too: the driver must not be what is measured, and what it measures of the machine itself is the floor of ours.
     let mut lab = command(&cargo(), &["run", "--release", "--quiet", "--package", "ocmesh-bench", "--"]);
     lab.arg("--binary").arg(binary).arg("--bench").arg(&folder).arg("--work").arg(work);
+    lab.arg("--rust-nostr").arg(rust_nostr.join("release").join("reference-rust-nostr"));
     lab.arg("--page").arg(root().join("docs").join("performance.md"));
     options.only.iter().for_each(|name| {
         lab.arg("--only").arg(name);
@@ -73,8 +76,15 @@ fn release() -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// The bare client, with the crates that its own lock file names.
+fn build(rust_nostr: &Path, target: &Path) -> Result<()> {
+    let mut build = command(&cargo(), &["build", "--release", "--locked", "--manifest-path"]);
+    build.arg(rust_nostr.join("Cargo.toml")).arg("--target-dir").arg(target);
+    succeed(build)
+}
+
 /// The reference's packages, as its lock file names them; better-sqlite3 is compiled where there is no ready build of it.
-fn install(node: &std::path::Path) -> Result<()> {
+fn install(node: &Path) -> Result<()> {
     once(&node.join("package-lock.json"), &node.join("node_modules").join(".installed"), || {
         let mut npm = std::process::Command::new("npm");
         npm.current_dir(node).args(["ci", "--no-fund", "--no-audit"]);

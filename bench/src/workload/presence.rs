@@ -110,8 +110,10 @@ fn note(lab: &mut Lab, who: Who, count: u64, each: u64, relays: usize, spent: &S
     }
     let figure = lab.figures.of("presence", &format!("presences of {agents} agents, {from}: memory at the peak, above the start"), "MB");
     figure.goal = Some(64.0);
-    // Time grows as the number does and can be scaled, memory cannot: who got fewer is not compared.
-    if count == lab.sizes.presences[0] {
+    // Time grows as the number does and can be scaled, memory cannot: who got fewer is not compared, and who keeps nothing has little to hold.
+    if who == Who::RustBare {
+        figure.remark(who, format!("left out, as it keeps a name and a date of each and nothing else ({:.1} MB)", spent.grown_mb));
+    } else if count == lab.sizes.presences[0] {
         figure.add(who, spent.grown_mb);
     } else {
         figure.remark(who, format!("left out, as it got {count} presences only ({:.1} MB with those)", spent.grown_mb));

@@ -13,6 +13,7 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     for who in lab.who.clone() {
         let bytes = match who {
             Who::Ocmesh => fs::metadata(&lab.places.binary)?.len(),
+            Who::RustLmdb | Who::RustBare => fs::metadata(&lab.places.rust_nostr)?.len(),
             Who::NodeJs | Who::NodeWasm => fs::metadata(node()?)?.len().saturating_add(bytes_below(&lab.places.node.join("node_modules"))?),
         };
         let figure = lab.figures.of("size", "installed", "MB");

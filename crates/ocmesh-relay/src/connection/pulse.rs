@@ -9,10 +9,15 @@ use tokio::time::Instant;
 
 use crate::{Tuning, status::Traffic};
 
-/// A ping without an answer. One byte tells it from the one before; five relays a day are 17,000 pings.
+/// In a ping of the clock: nothing. Only one of those is on its way at a time, and five relays a day are 15,000 of them.
+const OF_THE_CLOCK: &[u8] = b"";
+/// In a probe, which must not take the answer to a ping of the clock for its own.
+const OF_A_PROBE: &[u8] = b"?";
+
+/// A ping without an answer.
 #[derive(Debug)]
 struct Ping {
-    payload: [u8; 1],
+    payload: &'static [u8],
     at: Instant,
     until: Instant,
     /// Bytes read before it: one more is a sign of life.
@@ -26,7 +31,6 @@ pub(super) struct Pulse {
     tuning: Arc<Tuning>,
     ping_at: Instant,
     ping: Option<Ping>,
-    serial: u8,
     /// Bytes written when that last grew, or when nothing waited.
     written: (u64, Instant),
     pending: bool,
@@ -38,7 +42,7 @@ pub(super) enum Beat {
     /// Nothing.
     Rest,
     /// Send a ping with this payload.
-    Ping([u8; 1]),
+    Ping(&'static [u8]),
     /// Give the socket up, for this reason.
     Dead(&'static str),
 }
@@ -46,7 +50,7 @@ pub(super) enum Beat {
 impl Pulse {
     pub(super) fn new(traffic: Arc<Traffic>, tuning: Arc<Tuning>, now: Instant) -> Self {
         let ping_at = now + tuning.ping_every;
-        Self { traffic, tuning, ping_at, ping: None, serial: 0, written: (0, now), pending: false }
+        Self { traffic, tuning, ping_at, ping: None, written: (0, now), pending: false }
     }
 
     /// Looks at the socket; `pending` when something waits to be written.
@@ -67,19 +71,17 @@ impl Pulse {
             self.ping = None;
         }
         if self.ping.is_none() && self.ping_at <= now {
-            return Beat::Ping(self.ping(now, self.tuning.pong_wait));
+            return Beat::Ping(self.ping(now, self.tuning.pong_wait, OF_THE_CLOCK));
         }
         Beat::Rest
     }
 
     /// Makes the socket prove that it lives, now. Gives the payload to send.
-    pub(super) fn probe(&mut self, now: Instant) -> [u8; 1] {
-        self.ping(now, self.tuning.probe_wait)
+    pub(super) fn probe(&mut self, now: Instant) -> &'static [u8] {
+        self.ping(now, self.tuning.probe_wait, OF_A_PROBE)
     }
 
-    fn ping(&mut self, now: Instant, wait: Duration) -> [u8; 1] {
-        self.serial = self.serial.wrapping_add(1);
-        let payload = [self.serial];
+    fn ping(&mut self, now: Instant, wait: Duration, payload: &'static [u8]) -> &'static [u8] {
         self.ping_at = now + self.tuning.ping_every;
         self.ping = Some(Ping { payload, at: now, until: now + wait, read_before: self.read() });
         payload
@@ -140,11 +142,14 @@ mod tests {
     fn only_the_newest_pong_tells_the_round_trip() {
         let (traffic, tuning, start) = (Arc::new(Traffic::default()), Arc::new(Tuning::default()), Instant::now());
         let mut pulse = Pulse::new(traffic, tuning, start);
-        let payload = pulse.probe(start);
-        assert_eq!(pulse.pong(b"unasked", start), None);
-        let later = start + std::time::Duration::from_millis(30);
-        assert_eq!(pulse.pong(&payload, later), Some(later - start));
-        assert_eq!(pulse.pong(&payload, later), None);
+        let clock = pulse.next();
+        let Beat::Ping(of_the_clock) = pulse.beat(clock, false) else { panic!("the clock's ping is due") };
+        let probe = pulse.probe(clock);
+        assert_eq!(pulse.pong(b"unasked", clock), None);
+        assert_eq!(pulse.pong(of_the_clock, clock), None, "of the ping before the probe");
+        let later = clock + std::time::Duration::from_millis(30);
+        assert_eq!(pulse.pong(probe, later), Some(later - clock));
+        assert_eq!(pulse.pong(probe, later), None);
     }
 
     #[test]

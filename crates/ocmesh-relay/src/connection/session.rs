@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
         let pending = self.has_mail() || self.wire.is_unflushed();
         match self.pulse.beat(now, pending) {
             Beat::Rest => {}
-            Beat::Ping(payload) => self.control.push_back(Message::Ping(payload.to_vec().into())),
+            Beat::Ping(payload) => self.control.push_back(Message::Ping(payload.into())),
             Beat::Dead(why) => return Err(why.to_owned()),
         }
         if self.control.len() > CONTROL_MAX {
@@ -251,7 +251,7 @@ impl<'a> Session<'a> {
         self.act(outs);
         if woken {
             let payload = self.pulse.probe(now);
-            self.control.push_back(Message::Ping(payload.to_vec().into()));
+            self.control.push_back(Message::Ping(payload.into()));
         }
     }
 

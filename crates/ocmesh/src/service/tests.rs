@@ -91,7 +91,7 @@ fn systemd_reads_the_unit_without_a_word_of_complaint() {
 #[test]
 fn the_unit_says_what_the_specification_asks() {
     let unit = String::from_utf8(written(Platform::Systemd, &context("/opt/a b/100% $HOME/ocmesh"))).unwrap();
-    let memory = "\nEnvironment=MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=262144\n";
+    let memory = "\nEnvironment=MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=262144\n";
     for wanted in ["\nRestart=always\n", "\nRestartSec=5\n", "\nNoNewPrivileges=yes\n", "\nWantedBy=default.target\n", memory] {
         assert!(unit.contains(wanted), "{wanted}");
     }

@@ -297,7 +297,7 @@ fn a_demo_that_is_stopped_cleans_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_gives_memory_back_unless_its_owner_decides_otherwise() {
     let relay = LocalRelay::start(RelayOptions::default()).await.unwrap();
-    let ours = ["MALLOC_ARENA_MAX=1", "MALLOC_MMAP_THRESHOLD_=262144", "MALLOC_TRIM_THRESHOLD_=262144"];
+    let ours = ["MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=262144", "MALLOC_TRIM_THRESHOLD_=262144"];
     for (given, wanted) in [(None, ours.as_slice()), (Some("3"), &["MALLOC_ARENA_MAX=3"])] {
         let builder = TestDaemon::builder().binary(env!("CARGO_BIN_EXE_ocmesh")).relays(&[relay.url()]);
         let builder = if let Some(given) = given { builder.env("MALLOC_ARENA_MAX", given) } else { builder };
