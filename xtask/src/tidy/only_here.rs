@@ -57,6 +57,7 @@ const KIND_PLACES: Places = &[
     ("crates/ocmesh-proto/src/kind.rs", "the table of kinds: the core asks relays for them"),
     ("crates/ocmesh-wire/src/kind.rs", "the same table with the types of the Nostr library"),
     ("crates/ocmesh-localrelay/", "shares no code with what it tests: NIP-01 ranges are spelled there"),
+    ("bench/rust-nostr/", "shares no code with what it is measured against"),
 ];
 
 /// The kinds this project names; other numbers are just numbers.
@@ -121,6 +122,7 @@ const CLOCK_PLACES: Places = &[
     ("crates/ocmesh-localrelay/", "a program of its own, with a clock of its own"),
     ("crates/ocmesh-testkit/", "fixtures are dated now"),
     ("bench/src/forge.rs", "events of the laboratory are dated now"),
+    ("bench/rust-nostr/", "a program of its own, with a clock of its own"),
 ];
 
 /// The wall clock is read in one place and handed to everyone else as an argument.

@@ -60,9 +60,9 @@ pub(super) fn plain_names(file: &File) -> Vec<Finding> {
     found
 }
 
-/// Every crate takes the workspace's lints.
+/// Every crate takes the workspace's lints; a workspace of its own is no part of it.
 pub(super) fn lints_are_inherited(file: &File) -> Vec<Finding> {
-    let is_crate = file.path.ends_with("/Cargo.toml") && file.text.contains("[package]");
+    let is_crate = file.path.ends_with("/Cargo.toml") && file.text.contains("[package]") && !file.text.contains("\n[workspace]\n");
     let bad = is_crate && !file.text.replace(' ', "").contains("[lints]\nworkspace=true");
     bad.then(|| finding(file, 1, "take the workspace's lints: `[lints] workspace = true`")).into_iter().collect()
 }
@@ -112,6 +112,8 @@ mod tests {
     #[test]
     fn a_crate_without_the_lints_goes_red() {
         assert_eq!(lints_are_inherited(&File::new("crates/a/Cargo.toml", "[package]\nname = \"a\"\n")).len(), 1);
-        assert_eq!(lints_are_inherited(&File::new("crates/a/Cargo.toml", "[package]\n[lints]\nworkspace = true\n")).len(), 0);
+        for good in ["[package]\n[lints]\nworkspace = true\n", "[package]\nname = \"a\"\n\n[workspace]\n"] {
+            assert_eq!(lints_are_inherited(&File::new("crates/a/Cargo.toml", good)).len(), 0, "{good}");
+        }
     }
 }
