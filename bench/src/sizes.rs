@@ -19,7 +19,7 @@ pub(crate) struct Sizes {
     pub(crate) inbound: [u64; 3],
     /// Presences: of who is fast, slow, in between.
     pub(crate) presences: [u64; 3],
-    /// Requests of each page.
+    /// Requests of each page in a turn.
     pub(crate) pages: u32,
     /// Messages missed while the relay was away.
     pub(crate) missed: u64,
@@ -37,7 +37,7 @@ impl Sizes {
             sending: Duration::from_secs(4),
             inbound: [10_000, 300, 600],
             presences: [100_000, 10_000, 100_000],
-            pages: 200,
+            pages: 100,
             missed: 1_000,
             // Two announcements and five searches of the default intervals: whole numbers of both.
             idle: Duration::from_secs(600),
@@ -53,7 +53,7 @@ impl Sizes {
             sending: Duration::from_secs(2),
             inbound: [2_000, 100, 200],
             presences: [10_000, 500, 10_000],
-            pages: 50,
+            pages: 20,
             missed: 200,
             idle: Duration::from_secs(20),
         }

@@ -12,7 +12,7 @@ use ocmesh_proto::{
     skew::{Reading, Timekeeper, Told},
 };
 
-/// How often a [`JumpWatch`] looks: often enough to be back soon after a sleep, rare enough to cost nothing (17,280 looks a day).
+/// How often a [`JumpWatch`] looks: often enough to be back soon after a sleep, rare enough to cost little (17,280 looks a day).
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The wall clock and the steady one may part by this much between two looks before it counts: a time service corrects less at once.

@@ -140,6 +140,7 @@ impl Pool {
             dialer: Dialer::new(config.user_agent, &config.tuning),
             tuning: Arc::new(config.tuning),
             events,
+            began: tokio::time::Instant::now(),
         });
         let relays = Mutex::new(Relays { by_url: HashMap::new(), leaving: HashMap::new(), dice });
         let guard = cancel.clone().drop_guard();

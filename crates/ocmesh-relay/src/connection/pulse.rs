@@ -29,6 +29,8 @@ struct Ping {
 pub(super) struct Pulse {
     traffic: Arc<Traffic>,
     tuning: Arc<Tuning>,
+    /// When the pool began.
+    began: Instant,
     ping_at: Instant,
     ping: Option<Ping>,
     /// Bytes written when that last grew, or when nothing waited.
@@ -48,9 +50,9 @@ pub(super) enum Beat {
 }
 
 impl Pulse {
-    pub(super) fn new(traffic: Arc<Traffic>, tuning: Arc<Tuning>, now: Instant) -> Self {
-        let ping_at = now + tuning.ping_every;
-        Self { traffic, tuning, ping_at, ping: None, written: (0, now), pending: false }
+    pub(super) fn new(traffic: Arc<Traffic>, tuning: Arc<Tuning>, began: Instant, now: Instant) -> Self {
+        let ping_at = next_ping(began, tuning.ping_every, now);
+        Self { traffic, tuning, began, ping_at, ping: None, written: (0, now), pending: false }
     }
 
     /// Looks at the socket; `pending` when something waits to be written.
@@ -82,7 +84,7 @@ impl Pulse {
     }
 
     fn ping(&mut self, now: Instant, wait: Duration, payload: &'static [u8]) -> &'static [u8] {
-        self.ping_at = now + self.tuning.ping_every;
+        self.ping_at = next_ping(self.began, self.tuning.ping_every, now);
         self.ping = Some(Ping { payload, at: now, until: now + wait, read_before: self.read() });
         payload
     }
@@ -112,6 +114,12 @@ impl Pulse {
     }
 }
 
+/// All connections of a pool ping at the same moments: to wake a sleeping machine costs more than five pings.
+fn next_ping(began: Instant, every: Duration, now: Instant) -> Instant {
+    let over = now.saturating_duration_since(began).as_nanos().checked_rem(every.as_nanos()).unwrap_or(0);
+    now + every.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(0)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, atomic::Ordering};
@@ -124,7 +132,7 @@ mod tests {
     #[test]
     fn silence_is_found_within_a_minute_and_any_byte_is_life() {
         let (traffic, tuning, start) = (Arc::new(Traffic::default()), Arc::new(Tuning::default()), Instant::now());
-        let mut pulse = Pulse::new(Arc::clone(&traffic), Arc::clone(&tuning), start);
+        let mut pulse = Pulse::new(Arc::clone(&traffic), Arc::clone(&tuning), start, start);
         assert_eq!(pulse.beat(start, false), Beat::Rest);
         let pinged = pulse.next();
         assert!(matches!(pulse.beat(pinged, false), Beat::Ping(_)));
@@ -141,7 +149,7 @@ mod tests {
     #[test]
     fn only_the_newest_pong_tells_the_round_trip() {
         let (traffic, tuning, start) = (Arc::new(Traffic::default()), Arc::new(Tuning::default()), Instant::now());
-        let mut pulse = Pulse::new(traffic, tuning, start);
+        let mut pulse = Pulse::new(traffic, tuning, start, start);
         let clock = pulse.next();
         let Beat::Ping(of_the_clock) = pulse.beat(clock, false) else { panic!("the clock's ping is due") };
         let probe = pulse.probe(clock);
@@ -153,9 +161,28 @@ mod tests {
     }
 
     #[test]
+    fn connections_of_a_pool_ping_at_the_same_moments() {
+        let (tuning, began) = (Arc::new(Tuning::default()), Instant::now());
+        let opened = |after: u64| {
+            let now = began + std::time::Duration::from_secs(after);
+            (now, Pulse::new(Arc::new(Traffic::default()), Arc::clone(&tuning), began, now))
+        };
+        let (mut first, mut second) = (opened(1).1, opened(17).1);
+        assert_eq!((first.next(), second.next()), (began + tuning.ping_every, began + tuning.ping_every));
+        let pinged = first.next();
+        for pulse in [&mut first, &mut second] {
+            let Beat::Ping(payload) = pulse.beat(pinged, false) else { panic!("a ping is due") };
+            assert!(pulse.pong(payload, pinged).is_some());
+        }
+        assert_eq!((first.next(), second.next()), (pinged + tuning.ping_every, pinged + tuning.ping_every));
+        let (now, late) = opened(100);
+        assert!(now < late.next() && late.next() <= now + tuning.ping_every, "never later than without it");
+    }
+
+    #[test]
     fn a_relay_that_takes_nothing_is_given_up() {
         let (traffic, tuning, start) = (Arc::new(Traffic::default()), Arc::new(Tuning::default()), Instant::now());
-        let mut pulse = Pulse::new(Arc::clone(&traffic), Arc::clone(&tuning), start);
+        let mut pulse = Pulse::new(Arc::clone(&traffic), Arc::clone(&tuning), start, start);
         pulse.beat(start, true);
         traffic.written.fetch_add(1, Ordering::Relaxed);
         let slow = start + tuning.stall_wait - tuning.probe_wait;

@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
             flights: Flights::new(tuning.publish_wait),
             auth: Auth::new(),
             signs: options.auth,
-            pulse: Pulse::new(link.board.traffic(), Arc::clone(tuning), now),
+            pulse: Pulse::new(link.board.traffic(), Arc::clone(tuning), link.surroundings.began, now),
             control: VecDeque::new(),
             bad: (0, now),
             paused_at: None,
