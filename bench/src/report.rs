@@ -28,13 +28,17 @@ pub(crate) fn text(lab: &Lab) -> Result<String> {
 
 /// Ours beside two of the others, where one of them has a figure; what nobody else has stands beside the daemons.
 fn table(figures: &[Figure], others: [Who; 2]) -> Result<String> {
+    let is_here = |figure: &&Figure| others == Who::TABLES[0] || others.iter().any(|who| figure.get(*who).is_some());
+    // A run of some workloads may have nothing for it.
+    if !figures.iter().any(|figure| is_here(&figure)) {
+        return Ok(String::new());
+    }
     let mut text = "\n\n| workload | unit | ocmesh median | p99 | n | goal |".to_owned();
     for who in others {
         write!(text, " {} median | p99 | n | ocmesh is |", who.name())?;
     }
     text.push_str("\n| --- | --- | ---: | ---: | ---: | :--- |");
     others.iter().for_each(|_| text.push_str(" ---: | ---: | ---: | ---: |"));
-    let is_here = |figure: &&Figure| others == Who::TABLES[0] || others.iter().any(|who| figure.get(*who).is_some());
     for figure in figures.iter().filter(is_here) {
         write!(text, "\n| {} | {} |{} {} |", figure.what, figure.unit, cells(figure, Who::Ocmesh), goal(figure))?;
         for who in others {
