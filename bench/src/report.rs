@@ -167,6 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn a_table_holds_what_its_contestants_were_measured_in() {
+        let mut figures = crate::figures::Figures::default();
+        figures.of("start", "first answer", "ms").add(Who::Ocmesh, 10.0).add(Who::NodeJs, 220.0);
+        figures.of("start", "ours alone", "ms").add(Who::Ocmesh, 10.0);
+        let [daemons, bare] = Who::TABLES;
+        let of_daemons = table(figures.all(), daemons).unwrap();
+        assert!(
+            of_daemons.contains("| first answer | ms | 10.0 |") && of_daemons.contains("22.0× better") && of_daemons.contains("ours alone")
+        );
+        assert_eq!(table(figures.all(), bare).unwrap(), "", "nobody of it was measured");
+        figures.of("inbound", "rate", "/s").more_is_better().add(Who::Ocmesh, 2.0).add(Who::RustBare, 4.0);
+        let of_bare = table(figures.all(), bare).unwrap();
+        assert!(of_bare.contains("**2.00× worse**") && !of_bare.contains("first answer") && !of_bare.contains("ours alone"), "{of_bare}");
+    }
+
+    #[test]
     fn today_is_a_date() {
         let today = date();
         let parts: Vec<u32> = today.split('-').map(|part| part.parse().unwrap()).collect();

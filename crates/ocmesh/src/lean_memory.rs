@@ -6,8 +6,8 @@
 const ARENAS: &str = "MALLOC_ARENA_MAX";
 
 /// Two arenas: with one, the thread that checks events and the one that writes them wait for each other, a tenth of the time that a crowd's
-/// announcements take. A piece of 256 KiB or more goes back to the system when it is freed, and so does as much that is free at the end of the heap. A
-/// page of a hundred messages is smaller: to take its memory anew each time cost a fourteenth of it.
+/// announcements take. A piece of 256 KiB or more goes back to the system when it is freed, and so does as much that is free at the end of
+/// the heap. A page of a hundred messages is smaller: to take its memory anew each time cost a fourteenth of it.
 pub(crate) const SETTINGS: [(&str, &str); 3] = [(ARENAS, "2"), ("MALLOC_MMAP_THRESHOLD_", "262144"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
 
 /// Starts this process once more, in its own place, where nobody set the allocator up. Set `MALLOC_ARENA_MAX` to decide otherwise.

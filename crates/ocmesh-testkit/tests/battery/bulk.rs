@@ -131,7 +131,7 @@ async fn r14_a_flood_of_sybils_holds_up_no_message() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "reason: long; run with cargo test -p ocmesh-testkit --test battery r14 -- --ignored --nocapture"]
+#[ignore = "100,000 strangers take up to 15 minutes; run with cargo test -p ocmesh-testkit --test battery r14 -- --ignored --nocapture"]
 async fn r14_sybils_by_the_ten_thousands() -> Result<()> {
     flooded(100_000, 10, Duration::from_secs(900)).await
 }
