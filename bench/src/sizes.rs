@@ -39,8 +39,8 @@ impl Sizes {
             presences: [100_000, 10_000, 100_000],
             pages: 100,
             missed: 1_000,
-            // Two announcements and five searches of the default intervals: whole numbers of both.
-            idle: Duration::from_secs(600),
+            // Two announcements and five searches of the default intervals, also where each announcement comes a tenth earlier or later.
+            idle: Duration::from_secs(645),
         }
     }
 

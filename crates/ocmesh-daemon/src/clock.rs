@@ -12,8 +12,11 @@ use ocmesh_proto::{
     skew::{Reading, Timekeeper, Told},
 };
 
-/// How often a [`JumpWatch`] looks: often enough to be back soon after a sleep, rare enough to cost little (17,280 looks a day).
+/// How often a [`JumpWatch`] looks where the system tells it nothing: often enough to be back soon after a sleep.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it looks where the system tells it when it is time: for what stops this process alone. Being woken is most of what an idle daemon
+/// costs.
+const LOOK_INTERVAL_TOLD: Duration = Duration::from_secs(60);
 
 /// The wall clock and the steady one may part by this much between two looks before it counts: a time service corrects less at once.
 const JUMP_MIN: Duration = Duration::from_secs(10);
@@ -154,11 +157,12 @@ pub struct Jump {
 }
 
 /// Compares the wall clock with a steady one. On Linux and macOS the steady clock stands still while the machine sleeps; on Windows it
-/// goes on, so that a look which comes far too late counts as well.
+/// goes on, so that a look which comes far too late counts as well. Linux tells when there is something to see.
 #[derive(Debug)]
 pub struct JumpWatch {
     clock: Clock,
     looks: tokio::time::Interval,
+    bell: Option<bell::Bell>,
     last: Look,
 }
 
@@ -173,22 +177,37 @@ impl JumpWatch {
     /// Starts watching; needs a tokio runtime with time.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self::every(LOOK_INTERVAL, clock)
+        match bell::Bell::new() {
+            Ok(bell) => Self { bell: Some(bell), ..Self::every(LOOK_INTERVAL_TOLD, clock) },
+            Err(error) => {
+                tracing::debug!(%error, "the system does not tell when its clock is set");
+                Self::every(LOOK_INTERVAL, clock)
+            }
+        }
     }
 
     fn every(interval: Duration, clock: Clock) -> Self {
         let mut looks = tokio::time::interval(interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let last = Look { wall: clock.reading().wall, steady: Instant::now() };
-        Self { clock, looks, last }
+        Self { clock, looks, bell: None, last }
     }
 
     /// Waits for the next jump. Safe to drop and call again.
     pub async fn next(&mut self) -> Jump {
         loop {
-            self.looks.tick().await;
+            let rung = async {
+                match &self.bell {
+                    Some(bell) => bell.rung().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = rung => {}
+                _ = self.looks.tick() => {}
+            }
             let look = Look { wall: self.clock.reading().wall, steady: Instant::now() };
-            let found = jump_between(self.last, look);
+            let found = jump_between(self.last, look, self.looks.period());
             self.last = look;
             if let Some(jump) = found {
                 return jump;
@@ -197,7 +216,62 @@ impl JumpWatch {
     }
 }
 
-fn jump_between(earlier: Look, later: Look) -> Option<Jump> {
+/// The system's word that its clock was set, also by waking up from a sleep.
+#[cfg(target_os = "linux")]
+mod bell {
+    use std::{io, os::fd::OwnedFd};
+
+    use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
+    use tokio::io::{Interest, unix::AsyncFd};
+
+    /// A timer of the wall clock that never comes, and is cancelled when that clock is set.
+    #[derive(Debug)]
+    pub(super) struct Bell(AsyncFd<OwnedFd>);
+
+    impl Bell {
+        pub(super) fn new() -> io::Result<Self> {
+            let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+            let never = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
+            let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: never };
+            timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &once)?;
+            Ok(Self(AsyncFd::with_interest(timer, Interest::READABLE)?))
+        }
+
+        /// Waits for the next word. Safe to drop and call again.
+        pub(super) async fn rung(&self) {
+            loop {
+                let Ok(mut ready) = self.0.readable().await else { return std::future::pending().await };
+                let said = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0_u8; 8])?));
+                // A cancelled timer reads as an error; it stands as before and tells the next time too.
+                if said.is_ok() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// No system of this kind tells.
+#[cfg(not(target_os = "linux"))]
+mod bell {
+    use std::io;
+
+    #[derive(Debug)]
+    pub(super) enum Bell {}
+
+    impl Bell {
+        pub(super) fn new() -> io::Result<Self> {
+            Err(io::Error::from(io::ErrorKind::Unsupported))
+        }
+
+        #[allow(clippy::unused_async, reason = "as where there is one")]
+        pub(super) async fn rung(&self) {
+            match *self {}
+        }
+    }
+}
+
+fn jump_between(earlier: Look, later: Look, interval: Duration) -> Option<Jump> {
     let steady = later.steady.saturating_duration_since(earlier.steady);
     let wall_ms = signed(later.wall.0).saturating_sub(signed(earlier.wall.0));
     let by_ms = wall_ms.saturating_sub(signed(millis(steady)));
@@ -205,7 +279,7 @@ fn jump_between(earlier: Look, later: Look) -> Option<Jump> {
         return Some(Jump { by_ms });
     }
     // The process, or the machine with a steady clock that goes on, stood still.
-    let late = steady.saturating_sub(LOOK_INTERVAL);
+    let late = steady.saturating_sub(interval);
     (late >= JUMP_MIN).then(|| Jump { by_ms: signed(millis(late)) })
 }
 
@@ -226,7 +300,7 @@ mod tests {
     fn jump(wall_ms: i64, steady_ms: u64) -> Option<i64> {
         let start = Look { wall: At(1_000_000_000), steady: Instant::now() };
         let wall = At(start.wall.0.checked_add_signed(wall_ms).unwrap());
-        jump_between(start, Look { wall, steady: start.steady + Duration::from_millis(steady_ms) }).map(|jump| jump.by_ms)
+        jump_between(start, Look { wall, steady: start.steady + Duration::from_millis(steady_ms) }, LOOK_INTERVAL).map(|jump| jump.by_ms)
     }
 
     #[test]
@@ -257,5 +331,25 @@ mod tests {
             // The steady clock moved a little meanwhile.
             assert!(jump.by_ms > i64::try_from(by_ms).unwrap() - 10_000 && jump.by_ms <= i64::try_from(by_ms).unwrap(), "{jump:?}");
         }
+    }
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn nothing_rings_while_nobody_sets_the_clock() {
+        let bell = bell::Bell::new().unwrap();
+        let quiet = tokio::time::timeout(Duration::from_millis(50), bell.rung()).await;
+        assert!(quiet.is_err(), "rang by itself");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    #[ignore = "sets the machine's clock to what it is, which needs the right to"]
+    async fn the_system_rings_each_time_its_clock_is_set() {
+        use rustix::time::{ClockId, clock_gettime, clock_settime};
+        let bell = bell::Bell::new().unwrap();
+        for _ in 0..2 {
+            clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime)).unwrap();
+            tokio::time::timeout(Duration::from_secs(20), bell.rung()).await.unwrap();
+        }
+        assert!(tokio::time::timeout(Duration::from_millis(50), bell.rung()).await.is_err(), "rang once too often");
     }
 }

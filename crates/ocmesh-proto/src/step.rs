@@ -1,4 +1,4 @@
-//! What a step of the mesh asks of the shell: changes in one transaction, then effects, then notices.
+//! What a step of the mesh asks of the shell: changes in one transaction, then notices, then effects.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a batch does once it is on disk: effects, answers, notices.
+//! What a batch does once it is on disk: notices, effects, answers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,10 +24,16 @@ pub(super) struct After {
 }
 
 impl MeshTask {
-    /// After the commit: effects, answers, notices, in this order.
+    /// After the commit: notices, effects, answers, in this order. Our agent hears of a message before its receipt is on its way: to send that
+    /// wakes others, who then want the processor too.
     pub(super) fn act(&mut self, after: After) {
         self.tell_accepted();
         self.await_copies(&after.copies);
+        let notices: Vec<_> = after.notices.into_iter().map(Arc::new).collect();
+        for notice in &notices {
+            // No listener is no fault.
+            let _ = self.notices.send(Arc::clone(notice));
+        }
         for effect in after.effects {
             self.start(effect, &after.sealed);
         }
@@ -39,10 +45,8 @@ impl MeshTask {
         }
         let now = self.clock.now();
         self.crowd.turn(now);
-        for notice in after.notices {
+        for notice in &notices {
             journal::write(&self.mesh, &notice.notice, &mut self.crowd, now);
-            // No listener is no fault.
-            let _ = self.notices.send(Arc::new(notice));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The loop around the core: inputs in, one transaction, then effects, then notices. Owns the mesh and the writing store.
+//! The loop around the core: inputs in, one transaction, then notices, then effects. Owns the mesh and the writing store.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -118,3 +118,16 @@ fn a_reader_cannot_write_and_does_not_create() {
     assert!(connection.execute("DELETE FROM counters", []).is_err());
     drop(store);
 }
+
+#[test]
+fn the_sqlite_inside_cannot_be_made_to_do_what_we_never_ask_of_it() {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    let mut statement = db.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for with in ["OMIT_LOAD_EXTENSION", "DEFAULT_MEMSTATUS=0"] {
+        assert!(options.iter().any(|option| option == with), "{with}: see .cargo/config.toml; {options:?}");
+    }
+    for without in ["ENABLE_LOAD_EXTENSION", "ENABLE_FTS", "ENABLE_RTREE", "ENABLE_DBSTAT", "SOUNDEX"] {
+        assert!(!options.iter().any(|option| option.starts_with(without)), "{without}: see .cargo/config.toml; {options:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! The shell's loop around a core: some inputs in one transaction, then effects, answers and notices; cut off at any boundary between them.
+//! The shell's loop around a core: some inputs in one transaction, then notices, effects and answers; cut off at any boundary between them.
 
 use std::collections::VecDeque;
 
@@ -59,7 +59,7 @@ impl World {
         self.work(a);
     }
 
-    /// One transaction: some of what is there, then its effects, answers and notices, as far as its fate lets it.
+    /// One transaction: some of what is there, then its notices, effects and answers, as far as its fate lets it.
     pub(super) fn work(&mut self, a: usize) {
         self.agents[a].working = false;
         if !self.agents[a].is_running() {
@@ -204,8 +204,16 @@ impl World {
         }
     }
 
-    /// After the commit: effects, answers, notices, in this order.
+    /// After the commit: notices, effects, answers, in this order.
     fn act(&mut self, a: usize, after: After, fate: Fate) {
+        for notice in after.notices {
+            match notice {
+                Notice::MessageArrived { id, .. } => self.notified(a, id),
+                Notice::GapChanged { what: GapChange::Found, .. } => self.stats.gaps += 1,
+                Notice::GapChanged { what: GapChange::Healed, .. } => self.stats.healed += 1,
+                _ => {}
+            }
+        }
         let life = self.agents[a].generation;
         let last = after.effects.len();
         for (count, effect) in after.effects.into_iter().enumerate() {
@@ -223,14 +231,6 @@ impl World {
         for (id, answer) in after.replies {
             if let Some(call) = self.agents[a].waiting.remove(&id) {
                 self.answered(call, &answer);
-            }
-        }
-        for notice in after.notices {
-            match notice {
-                Notice::MessageArrived { id, .. } => self.notified(a, id),
-                Notice::GapChanged { what: GapChange::Found, .. } => self.stats.gaps += 1,
-                Notice::GapChanged { what: GapChange::Healed, .. } => self.stats.healed += 1,
-                _ => {}
             }
         }
     }
