@@ -3,7 +3,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     sync::Arc,
     time::Instant,
 };
@@ -22,6 +22,10 @@ const BEAT: u64 = 5 * MINUTE;
 /// How long a relay keeps the note of an announcement, and how far whoever knows nothing looks back.
 const LEASE: u64 = 15 * MINUTE;
 const RELAYS: u64 = 5;
+/// How the Node skill of the same name finds agents: it asks each relay for notes of the last quarter of an hour, this often, and gets so many at
+/// most, the newest.
+const POLL: u64 = 2 * MINUTE;
+const POLLED_MAX: usize = 500;
 /// An announcement is a note and an addressable event, of which a relay keeps the newest.
 const EVENTS: u64 = 2;
 const BEGIN: At = At::from_secs(1_800_000_000);
@@ -50,6 +54,11 @@ struct Came {
     whole: u64,
     /// Of the live ones, those that no other relay had brought before.
     first: u64,
+    /// What polling alone would have brought, from all relays; of that, what no poll had brought before; the agents in it, of one relay; polls.
+    polled: u64,
+    polled_first: u64,
+    polled_agents: u64,
+    polls: u64,
     /// Sent to relays.
     sent: u64,
     /// Seconds in the core.
@@ -69,7 +78,7 @@ fn main() -> Result<()> {
     let costs = Costs::measure()?;
     let mut swarm = Swarm::new(agents)?;
     swarm.run(minutes)?;
-    let Came { live, scanned, whole, first, sent, core } = swarm.came;
+    let Came { live, scanned, whole, first: heard, polled, polled_first, polled_agents, polls, sent, core } = swarm.came;
     let (known, online) = swarm.mesh.peer_counts();
     let days = DAY_MS / count(minutes * MINUTE);
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
@@ -79,19 +88,22 @@ fn main() -> Result<()> {
         costs.bytes,
         costs.read * 1e6,
         costs.open * 1e6,
-        core / count(first.max(1)) * 1e6,
+        core / count(heard.max(1)) * 1e6,
         count(sent) * days,
     ));
-    say("| one agent, one day | events down | GB down | CPU-seconds |");
-    say("| --- | ---: | ---: | ---: |");
-    for (what, events) in [
-        ("live subscriptions alone", live),
-        ("and a scan of a quarter of an hour every two minutes", live + whole),
-        ("and a scan since the last one, as it is", live + scanned),
+    say("| one agent, one day | events down | GB down | CPU-seconds | agents seen |");
+    say("| --- | ---: | ---: | ---: | ---: |");
+    let (all, of_one_poll) = (count(u64::try_from(online)?) / count(agents), count(polled_agents) / count(polls.max(1)) / count(agents));
+    for (what, events, first, seen) in [
+        ("polling alone, the newest 500 every two minutes", polled, polled_first, of_one_poll),
+        ("live subscriptions alone", live, heard, all),
+        ("and a scan of a quarter of an hour every two minutes", live + whole, heard, all),
+        ("and a scan since the last one, as it is", live + scanned, heard, all),
     ] {
-        let cpu = count(first) * costs.open + count(events) * costs.read + core;
+        let in_core = core * count(first) / count(heard.max(1));
+        let cpu = count(first) * costs.open + count(events) * costs.read + in_core;
         let gigabytes = count(events) * costs.bytes / 1e9;
-        say(&format!("| {what} | {:.0} | {:.2} | {:.0} |", count(events) * days, gigabytes * days, cpu * days));
+        say(&format!("| {what} | {:.0} | {:.2} | {:.0} | {:.1} % |", count(events) * days, gigabytes * days, cpu * days, seen * 100.0));
     }
     Ok(())
 }
@@ -159,6 +171,7 @@ struct Swarm {
     /// Milliseconds since the beginning.
     now: u64,
     counting: bool,
+    polled_at: u64,
     fresh: u64,
     came: Came,
 }
@@ -176,6 +189,7 @@ impl Swarm {
             kept: BTreeMap::new(),
             now: 0,
             counting: false,
+            polled_at: 0,
             fresh: agents,
             came: Came::default(),
         })
@@ -192,6 +206,7 @@ impl Swarm {
         let begin = LEASE + BEAT;
         self.until(begin);
         self.counting = true;
+        self.polled_at = begin.saturating_sub(POLL);
         self.until(begin + minutes * MINUTE);
         Ok(())
     }
@@ -199,6 +214,9 @@ impl Swarm {
     /// Lets time pass: announcements and the core's own timers, in order.
     fn until(&mut self, end: u64) {
         loop {
+            if self.counting && self.now >= self.polled_at + POLL {
+                self.poll();
+            }
             let wakeup = self.mesh.next_wakeup().map_or(end, |at| at.since(BEGIN)).max(self.now).min(end);
             match self.due.peek().copied() {
                 Some(Reverse((at, agent))) if at <= wakeup => {
@@ -235,6 +253,22 @@ impl Swarm {
             let opened = presence(agent, BEGIN.plus(now));
             self.take(Input::EventOpened { relay: relay.clone(), opened, facts: Facts::default() });
         }
+    }
+
+    /// What polling would bring now. All relays keep the same notes and bring the same of them.
+    fn poll(&mut self) {
+        let notes = self.kept.iter().flat_map(|(agent, kept)| kept.iter().map(move |at| (*at, *agent)));
+        let mut notes: Vec<_> = notes.filter(|(at, _)| at + LEASE > self.now).collect();
+        notes.sort_unstable_by_key(|note| Reverse(*note));
+        notes.truncate(POLLED_MAX);
+        let new = notes.iter().filter(|(at, _)| *at > self.polled_at).count();
+        let agents: BTreeSet<u64> = notes.iter().map(|(_, agent)| *agent).collect();
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        self.came.polled += RELAYS * number(notes.len());
+        self.came.polled_first += number(new);
+        self.came.polled_agents += number(agents.len());
+        self.came.polls += 1;
+        self.polled_at += POLL;
     }
 
     /// One input and everything that follows from it.

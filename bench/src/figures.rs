@@ -13,10 +13,10 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
     /// Less is better.
     pub(crate) less_is_better: bool,
-    /// The goal of ours, where there is one.
+    /// The goal of ours for the middle, where there is one.
     pub(crate) goal: Option<f64>,
-    /// The goal is for the slowest in a hundred, not for the middle.
-    pub(crate) goal_is_p99: bool,
+    /// And for the slowest in a hundred.
+    pub(crate) goal_p99: Option<f64>,
     /// By contestant.
     pub(crate) samples: Vec<(Who, Samples)>,
 }
@@ -71,7 +71,7 @@ impl Figures {
                 unit,
                 less_is_better: true,
                 goal: None,
-                goal_is_p99: false,
+                goal_p99: None,
                 samples: Vec::new(),
             });
             self.all.len().saturating_sub(1)
@@ -100,8 +100,8 @@ impl Figure {
 
     /// What the slowest in a hundred of ours should reach.
     pub(crate) const fn goal_p99(&mut self, goal: f64) -> &mut Self {
-        self.goal_is_p99 = true;
-        self.goal(goal)
+        self.goal_p99 = Some(goal);
+        self
     }
 
     /// One more sample.
@@ -140,11 +140,13 @@ impl Figure {
         Some(if self.less_is_better { theirs / ours } else { ours / theirs })
     }
 
-    /// Ours reaches its goal.
-    pub(crate) fn reached(&self) -> Option<bool> {
-        let ours = self.get(Who::Ocmesh)?;
-        let (goal, ours) = (self.goal?, if self.goal_is_p99 { self.worst(ours) } else { ours.median() });
-        Some(if self.less_is_better { ours <= goal } else { ours >= goal })
+    /// The goals of ours: which, whether for the slowest in a hundred, and whether it was reached.
+    pub(crate) fn goals(&self) -> Vec<(f64, bool, bool)> {
+        let Some(ours) = self.get(Who::Ocmesh) else { return Vec::new() };
+        let reached = |goal: f64, ours: f64| if self.less_is_better { ours <= goal } else { ours >= goal };
+        let middle = self.goal.map(|goal| (goal, false, reached(goal, ours.median())));
+        let slowest = self.goal_p99.map(|goal| (goal, true, reached(goal, self.worst(ours))));
+        middle.into_iter().chain(slowest).collect()
     }
 }
 
@@ -171,7 +173,8 @@ impl Growth {
 /// The exponent `e` of `y = c * x^e` that fits best (least squares of the logarithms); 1 is linear, 0 does not grow.
 pub(crate) fn exponent(points: &[(f64, f64)]) -> Option<f64> {
     let logs: Vec<(f64, f64)> = points.iter().filter(|(x, y)| *x > 0.0 && *y > 0.0).map(|(x, y)| (x.ln(), y.ln())).collect();
-    if logs.len() < 2 {
+    // A line goes through any two points.
+    if logs.len() < 3 {
         return None;
     }
     #[allow(clippy::cast_precision_loss, reason = "a handful of points")]
@@ -206,8 +209,10 @@ mod tests {
         figures.of("start", "first answer", "ms").goal(15.0).add(Who::Ocmesh, 10.0).add(Who::NodeJs, 220.0);
         figures.of("sends", "rate", "/s").more_is_better().goal(2_000.0).add(Who::Ocmesh, 1_000.0).add(Who::NodeJs, 50.0);
         let [start, sends] = figures.all() else { panic!("two figures") };
-        assert_eq!((start.ratio(Who::NodeJs), start.reached()), (Some(22.0), Some(true)));
-        assert_eq!((sends.ratio(Who::NodeJs), sends.reached()), (Some(20.0), Some(false)));
+        assert_eq!((start.ratio(Who::NodeJs), start.goals()), (Some(22.0), vec![(15.0, false, true)]));
+        assert_eq!((sends.ratio(Who::NodeJs), sends.goals()), (Some(20.0), vec![(2_000.0, false, false)]));
+        let latency = figures.of("latency", "one", "ms").goal(3.0).goal_p99(10.0).add(Who::Ocmesh, 5.0);
+        assert_eq!(latency.goals(), [(3.0, false, false), (10.0, true, true)]);
         assert_eq!(start.ratio(Who::NodeWasm), None);
     }
 
@@ -215,8 +220,8 @@ mod tests {
     fn the_exponent_of_a_line_is_one_and_of_a_constant_none() {
         let linear = exponent(&[(10.0, 5.0), (100.0, 50.0), (1_000.0, 500.0)]).unwrap();
         assert!((linear - 1.0).abs() < 1e-9, "{linear}");
-        let flat = exponent(&[(10.0, 5.0), (1_000_000.0, 5.0)]).unwrap();
+        let flat = exponent(&[(10.0, 5.0), (1_000.0, 5.0), (1_000_000.0, 5.0)]).unwrap();
         assert!(flat.abs() < 1e-9, "{flat}");
-        assert_eq!(exponent(&[(10.0, 5.0)]), None);
+        assert_eq!(exponent(&[(10.0, 5.0), (100.0, 50.0)]), None, "any two points lie on a line");
     }
 }

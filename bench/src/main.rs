@@ -52,7 +52,7 @@ struct Options {
     /// Name the workloads and stop
     #[arg(long)]
     list: bool,
-    /// Smaller sizes: some three minutes
+    /// Smaller sizes, some three minutes; leaves the page as it is
     #[arg(long)]
     quick: bool,
     /// How often each workload is repeated; 3, or 1 of a quick run
@@ -82,5 +82,5 @@ async fn main() -> Result<()> {
     let sizes = if options.quick { Sizes::quick() } else { Sizes::full() };
     let mut lab = Lab::new(places, who, sizes, options.rounds.unwrap_or(if options.quick { 1 } else { 3 }).max(1));
     lab.run(&options.only).await?;
-    lab.report(options.only.is_empty() && !options.alone, &options.page)
+    lab.report(options.only.is_empty() && !options.alone && !options.quick, &options.page)
 }

@@ -12,6 +12,9 @@ use crate::{
     primitives::Primitives,
 };
 
+/// Samples from which on the slowest in a hundred says something.
+const P99_MIN: usize = 100;
+
 /// The whole run.
 pub(crate) fn text(lab: &Lab) -> Result<String> {
     let mut text = machine(lab)?;
@@ -102,15 +105,20 @@ fn date() -> String {
 fn cells(figure: &Figure, who: Who) -> String {
     figure.get(who).map_or_else(
         || " – | – | – |".to_owned(),
-        |samples| format!(" {} | {} | {} |", number(samples.median()), number(figure.worst(samples)), samples.len()),
+        |samples| {
+            // Of a few samples there is no slowest in a hundred.
+            let worst = if samples.len() < P99_MIN { "–".to_owned() } else { number(figure.worst(samples)) };
+            format!(" {} | {worst} | {} |", number(samples.median()), samples.len())
+        },
     )
 }
 
 fn goal(figure: &Figure) -> String {
-    let (Some(goal), Some(reached)) = (figure.goal, figure.reached()) else { return String::new() };
     let sign = if figure.less_is_better { "≤" } else { "≥" };
-    let at = if figure.goal_is_p99 { " (p99)" } else { "" };
-    format!("{sign} {}{at}: {}", number(goal), if reached { "yes" } else { "**no**" })
+    let one = |(goal, is_p99, reached): (f64, bool, bool)| {
+        format!("{sign} {}{}: {}", number(goal), if is_p99 { " (p99)" } else { "" }, if reached { "yes" } else { "**no**" })
+    };
+    figure.goals().into_iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn times(ratio: f64) -> String {

@@ -30,7 +30,7 @@ pub(crate) struct Sizes {
 impl Sizes {
     pub(crate) fn full() -> Self {
         Self {
-            stores: vec![(0, 0), (10_000, 1_000), (1_000_000, 100_000)],
+            stores: vec![(0, 0), (10_000, 1_000), (100_000, 10_000), (1_000_000, 100_000)],
             starts: 7,
             idle_messages: 100,
             paced_messages: 200,
@@ -46,7 +46,7 @@ impl Sizes {
 
     pub(crate) fn quick() -> Self {
         Self {
-            stores: vec![(0, 0), (1_000, 1_000), (20_000, 10_000)],
+            stores: vec![(0, 0), (1_000, 1_000), (5_000, 3_000), (20_000, 10_000)],
             starts: 3,
             idle_messages: 40,
             paced_messages: 100,

@@ -15,20 +15,31 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     let full = format!("resident, {peers} peers and {messages} messages");
     for who in lab.who.clone() {
         for (what, goal, messages, peers) in [("resident, idle", 20.0, 0, 0), (full.as_str(), 48.0, messages, peers)] {
-            let relay = Feeder::start().await?;
-            let home = seed::home(&lab.places, who, messages, peers, &format!("memory-{}", who.name())).await?;
-            let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
-            let mut http = running.http().await?;
-            http.get("/peers").await?;
-            http.get("/messages").await?;
-            // paces: memory of a daemon at rest
-            sleep(SETTLE).await;
+            let resident = resident(lab, who, messages, peers).await?;
             let figure = lab.figures.of("memory", what, "MB");
             if who == Who::Ocmesh {
                 figure.goal(goal);
             }
-            figure.add(who, process::rss_mb(running.pid)?);
+            figure.add(who, resident);
         }
     }
+    for (messages, peers) in lab.sizes.stores.clone().into_iter().filter(|(messages, _)| *messages > 0) {
+        let resident = resident(lab, Who::Ocmesh, messages, peers).await?;
+        #[allow(clippy::cast_precision_loss, reason = "a million")]
+        lab.grows("resident memory by messages, with a tenth as many peers", messages as f64, resident);
+    }
     Ok(())
+}
+
+/// Megabytes of a daemon on such a store.
+async fn resident(lab: &Lab, who: Who, messages: u64, peers: u64) -> Result<f64> {
+    let relay = Feeder::start().await?;
+    let home = seed::home(&lab.places, who, messages, peers, &format!("memory-{}", who.name())).await?;
+    let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
+    let mut http = running.http().await?;
+    http.get("/peers").await?;
+    http.get("/messages").await?;
+    // paces: memory of a daemon at rest
+    sleep(SETTLE).await;
+    process::rss_mb(running.pid)
 }

@@ -28,7 +28,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     let stores = lab.sizes.stores.clone();
     for &(messages, peers) in stores.iter().filter(|(messages, _)| *messages > 0) {
-        let is_largest = stores.iter().all(|(other, _)| *other <= messages);
+        let is_largest = messages == lab.sizes.largest().0;
         // How ours grows needs a smaller store too, the comparison does not.
         let who: Vec<Who> = lab.who.iter().copied().filter(|who| is_largest || *who == Who::Ocmesh).collect();
         of_store(lab, &who, messages, peers).await?;
@@ -49,7 +49,7 @@ async fn of_store(lab: &mut Lab, who: &[Who], messages: u64, peers: u64) -> Resu
     }
     // paces: what a start does is over
     sleep(SETTLE).await;
-    let each = lab.sizes.pages;
+    let (each, largest) = (lab.sizes.pages, lab.sizes.largest().0);
     let same = |path: String| vec![path; who.len()];
     let page = in_turns(lab, &asked, &format!("page of {PEERS} of {peers} peers"), &same(format!("/peers?limit={PEERS}")), each).await?;
     for depth in [0, 1_000, 500_000].into_iter().filter(|depth| *depth + MESSAGES <= messages) {
@@ -59,8 +59,11 @@ async fn of_store(lab: &mut Lab, who: &[Who], messages: u64, peers: u64) -> Resu
         }
         let what = format!("page of {MESSAGES} of {messages} messages, depth {depth}");
         let took = in_turns(lab, &asked, &what, &paths, each).await?;
-        if depth > 0 {
-            grows(lab, "page of messages by depth", depth, took);
+        if depth == 0 {
+            grows(lab, "page of messages by messages", messages, took);
+        }
+        if messages == largest {
+            grows(lab, "page of messages by depth of its end", depth + MESSAGES, took);
         }
     }
     // The name of one peer in a hundred thousand.

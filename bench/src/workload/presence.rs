@@ -1,6 +1,9 @@
 //! Announcements of many agents, as a relay brings what it has stored: each agent once, or ten times; from one relay, or the same from five.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep, timeout};
@@ -25,28 +28,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ALL_MAX: Duration = Duration::from_secs(180);
 
 pub(super) async fn run(lab: &mut Lab) -> Result<()> {
-    for who in lab.who.clone() {
-        let count = super::share_of(&lab.sizes.presences, who);
-        for each in [1, EACH] {
-            let agents = count / each;
-            let corpus = forge::presences(agents, count)?;
-            for relays in [1, RELAYS] {
-                for _ in 0..rounds_of(lab, who) {
-                    let spent = one(lab, who, &corpus, agents, relays).await.with_context(|| format!("presences into {}", who.name()))?;
+    for each in [1, EACH] {
+        // Made once for all who get as many.
+        let mut corpora: BTreeMap<u64, Corpus> = BTreeMap::new();
+        for relays in [1, RELAYS] {
+            for round in 0..lab.rounds {
+                for who in super::in_round(lab, round) {
+                    let count = super::share_of(&lab.sizes.presences, who);
+                    let agents = count / each;
+                    let corpus = match corpora.entry(count) {
+                        Entry::Occupied(made) => made.into_mut(),
+                        Entry::Vacant(place) => place.insert(forge::presences(agents, count)?),
+                    };
+                    let spent = one(lab, who, corpus, agents, relays).await.with_context(|| format!("presences into {}", who.name()))?;
                     note(lab, who, count, each, relays, &spent);
                 }
             }
         }
-        if who == Who::Ocmesh {
-            grow(lab, count).await?;
-        }
     }
-    Ok(())
-}
-
-/// The references take so long that once is enough.
-const fn rounds_of(lab: &Lab, who: Who) -> u32 {
-    if matches!(who, Who::Ocmesh) { lab.rounds } else { 1 }
+    grow(lab, super::share_of(&lab.sizes.presences, Who::Ocmesh)).await
 }
 
 /// What it took.

@@ -234,7 +234,7 @@ mod bell {
             let never = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
             let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: never };
             timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &once)?;
-            Ok(Self(AsyncFd::with_interest(timer, Interest::READABLE)?))
+            Ok(Self(AsyncFd::register_with_interest(timer, Interest::READABLE)?))
         }
 
         /// Waits for the next word. Safe to drop and call again.
