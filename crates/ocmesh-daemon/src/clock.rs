@@ -219,14 +219,14 @@ impl JumpWatch {
 /// The system's word that its clock was set, also by waking up from a sleep.
 #[cfg(target_os = "linux")]
 mod bell {
-    use std::{io, os::fd::OwnedFd};
+    use std::io;
 
     use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
-    use tokio::io::{Interest, unix::AsyncFd};
+    use tokio::net::unix::pipe::Receiver;
 
-    /// A timer of the wall clock that never comes, and is cancelled when that clock is set.
+    /// A timer of the wall clock that never comes, and is cancelled when that clock is set. It is read as a pipe is.
     #[derive(Debug)]
-    pub(super) struct Bell(AsyncFd<OwnedFd>);
+    pub(super) struct Bell(Receiver);
 
     impl Bell {
         pub(super) fn new() -> io::Result<Self> {
@@ -234,19 +234,22 @@ mod bell {
             let never = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
             let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: never };
             timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &once)?;
-            Ok(Self(AsyncFd::register_with_interest(timer, Interest::READABLE)?))
+            Ok(Self(Receiver::from_owned_fd_unchecked(timer)?))
         }
 
         /// Waits for the next word. Safe to drop and call again.
         pub(super) async fn rung(&self) {
-            loop {
-                let Ok(mut ready) = self.0.readable().await else { return std::future::pending().await };
-                let said = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0_u8; 8])?));
-                // A cancelled timer reads as an error; it stands as before and tells the next time too.
-                if said.is_ok() {
-                    return;
+            const CANCELLED: Option<i32> = Some(rustix::io::Errno::CANCELED.raw_os_error());
+            while self.0.readable().await.is_ok() {
+                // It stands as before, and tells the next time too.
+                match self.0.try_read(&mut [0; 8]) {
+                    Err(error) if error.raw_os_error() == CANCELLED => return,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    // Not a word that we know; the looks go on without it.
+                    _ => break,
                 }
             }
+            std::future::pending().await
         }
     }
 }
