@@ -211,9 +211,9 @@ mod tests {
         let [start, sends] = figures.all() else { panic!("two figures") };
         assert_eq!((start.ratio(Who::NodeJs), start.goals()), (Some(22.0), vec![(15.0, false, true)]));
         assert_eq!((sends.ratio(Who::NodeJs), sends.goals()), (Some(20.0), vec![(2_000.0, false, false)]));
+        assert_eq!(start.ratio(Who::NodeWasm), None);
         let latency = figures.of("latency", "one", "ms").goal(3.0).goal_p99(10.0).add(Who::Ocmesh, 5.0);
         assert_eq!(latency.goals(), [(3.0, false, false), (10.0, true, true)]);
-        assert_eq!(start.ratio(Who::NodeWasm), None);
     }
 
     #[test]

@@ -59,10 +59,11 @@ fn machine(lab: &Lab) -> Result<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let (least, most) = lab.loads.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), load| (least.min(*load), most.max(*load)));
     Ok(format!(
-        "Run of {}: {model}, {cores} cores, Linux {}. Load of the machine (1 minute) {least:.1} to {most:.1}, of which the laboratory itself \
+        "Run of {}: {model}, {cores} cores, Linux {}, Node {}. Load of the machine (1 minute) {least:.1} to {most:.1}, of which the laboratory itself \
          is a part. One append with `fdatasync` on the disk of the homes: median {} ms, p99 {} ms (n = {}). {} rounds, {:.0} minutes.\n\n{}",
         date(),
         kernel.trim(),
+        node_version().unwrap_or_else(|| "?".to_owned()),
         number(lab.syncs.median()),
         number(lab.syncs.quantile(0.99)),
         lab.syncs.len(),
@@ -70,6 +71,12 @@ fn machine(lab: &Lab) -> Result<String> {
         lab.took_s / 60.0,
         floors(&lab.primitives),
     ))
+}
+
+/// As `node` says it: 20 is what the comparison is about.
+fn node_version() -> Option<String> {
+    let said = std::process::Command::new("node").arg("--version").output().ok()?;
+    Some(String::from_utf8(said.stdout).ok()?.trim().to_owned())
 }
 
 /// What cannot be gone below here, whoever wrote the program.

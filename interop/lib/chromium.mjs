@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -97,8 +98,15 @@ export class Browser {
       this.process.kill('SIGKILL');
       await this.gone;
     }
-    // Its children may still be writing for a moment.
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    // Its children may still be writing for a moment. `maxRetries` does not help: it tries the folder again, and not what is new in it.
+    for (let left = 50; ; left -= 1) {
+      try {
+        return rmSync(this.profile, { recursive: true, force: true });
+      } catch (error) {
+        if (left === 0 || error.code !== 'ENOTEMPTY') throw error;
+        await pause(100);
+      }
+    }
   }
 }
 

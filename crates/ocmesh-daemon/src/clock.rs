@@ -249,7 +249,7 @@ mod bell {
                     _ => break,
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

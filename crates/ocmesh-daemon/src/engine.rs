@@ -45,21 +45,10 @@ use self::{
 };
 use crate::{
     clock::Clock,
+    limit::{FORGED_MAX, HELD_MAX, INPUTS_MAX, NOTICES_MAX, QUESTIONS_MAX},
     shutdown::StopToken,
     wake::{Dispatcher, Tools, WakeConfig},
 };
-
-/// Questions waiting at most: more callers than that are told the daemon is busy.
-const QUESTIONS_MAX: usize = 1_024;
-/// Opened events waiting for the mesh; full stops the ingest thread, then the sockets.
-const INPUTS_MAX: usize = 1_024;
-/// Notices a slow listener may be behind before it must resume from the store.
-const NOTICES_MAX: usize = 1_024;
-
-/// Events compared with a relay's set at most, 40 bytes each; an inbox with more in a month is paged instead.
-const HELD_MAX: usize = 50_000;
-/// Forged events remembered in each of two generations: more than a relay shows of them in one page.
-const FORGED_MAX: usize = 1_024;
 
 /// A mesh task that was not seen for longer hangs: it wakes at least once a minute, and no transaction takes as long as another.
 const PULSE_MS_MAX: u64 = 2 * MINUTE;

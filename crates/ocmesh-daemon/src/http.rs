@@ -57,16 +57,12 @@ pub use self::listen::{Listeners, bind_tcp, bind_unix, serve};
 use crate::{
     clock::Clock,
     engine::{AskError, MeshHandle},
+    limit::{READS_MAX, STREAMS_MAX},
     secrets::OwnSecrets,
     shutdown::StopToken,
     token::Tokens,
     wake::Dispatcher,
 };
-
-/// Event streams at one time: each is a listener that the engine's broadcast remembers.
-const STREAMS_MAX: usize = 64;
-/// Questions to the store at one time: it has three connections, and each question holds a thread.
-const READS_MAX: usize = 8;
 
 /// What the Local API is made of.
 #[derive(Debug)]

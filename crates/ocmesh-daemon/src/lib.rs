@@ -8,6 +8,7 @@ pub mod home;
 pub mod http;
 pub mod identity;
 pub mod keys;
+mod limit;
 pub mod lock;
 pub mod logging;
 mod run;

@@ -16,13 +16,10 @@ use crate::{
     clock::Clock,
     config::{LogConfig, LogLevel},
     home::Home,
+    limit::LINES_WAITING_MAX,
 };
 use day_file::DayFile;
 use line::LineLayer;
-
-/// Lines that may wait for the writing thread. When full, new lines are dropped and counted, so that a slow disk never slows the daemon;
-/// 8,192 lines of 200 bytes are 1.6 MB, and seconds of the busiest debug log.
-const LINES_WAITING_MAX: usize = 8_192;
 
 /// Keep this as long as lines are to be written; dropping it writes out what is waiting (for at most about a second).
 #[derive(Debug)]

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod holdings;
 mod hook;
 mod info;
+mod limit;
 mod pool;
 mod publish;
 mod report;

@@ -17,6 +17,7 @@ use crate::{
     backoff::Dice,
     desk::Wanted,
     frame::{Claim, client_close, client_neg_close},
+    limit::TAINTED_MAX,
 };
 use entry::{Entry, Part};
 
@@ -53,10 +54,6 @@ pub(crate) enum Listing {
     /// NIP-77.
     Negentropy,
 }
-
-/// Names whose fresh REQ needs another id, remembered for one connection; more than this are forgotten, at the risk of one early
-/// [`Out::CaughtUp`].
-const TAINTED_MAX: usize = 1_024;
 
 /// All subscriptions of one relay.
 #[derive(Debug)]

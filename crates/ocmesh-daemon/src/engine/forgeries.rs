@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ocmesh_proto::{At, time::MINUTE};
 
-/// Relays remembered; more than we are ever connected to.
-const RELAYS_MAX: usize = 256;
+use crate::limit::FORGING_RELAYS_MAX;
 
 /// What was said of each relay, and what was kept quiet since.
 #[derive(Debug, Default)]
@@ -14,7 +13,7 @@ pub(crate) struct Forgeries(BTreeMap<Arc<str>, (At, u64)>);
 impl Forgeries {
     /// Counts one; gives how many came since the last line when it is time for another.
     pub(crate) fn count(&mut self, relay: &Arc<str>, now: At) -> Option<u64> {
-        if !self.0.contains_key(relay) && self.0.len() >= RELAYS_MAX {
+        if !self.0.contains_key(relay) && self.0.len() >= FORGING_RELAYS_MAX {
             self.0.pop_first();
         }
         let (said_at, quiet) = self.0.entry(Arc::clone(relay)).or_insert((At(0), 0));
@@ -48,9 +47,9 @@ mod tests {
     #[test]
     fn no_more_relays_are_remembered_than_that() {
         let mut forgeries = Forgeries::default();
-        for n in 0..RELAYS_MAX * 2 {
+        for n in 0..FORGING_RELAYS_MAX * 2 {
             forgeries.count(&Arc::from(format!("wss://{n}")), At(1_000_000_000));
         }
-        assert_eq!(forgeries.0.len(), RELAYS_MAX);
+        assert_eq!(forgeries.0.len(), FORGING_RELAYS_MAX);
     }
 }

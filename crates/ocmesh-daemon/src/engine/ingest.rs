@@ -15,9 +15,7 @@ use super::{
     recent::{Generations, Recent, at_relay},
 };
 use crate::clock::Clock;
-
-/// Events taken from the pool at once. Where more come than are looked at, whoever waits for room is woken for that many and not for each.
-const TAKEN_MAX: usize = 64;
+use crate::limit::TAKEN_MAX;
 
 /// What the mesh task is to hear of: an input, and where it came in an event, which one.
 pub(crate) struct Heard {

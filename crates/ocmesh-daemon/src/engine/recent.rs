@@ -8,6 +8,8 @@ use std::{
 
 use ocmesh_proto::{At, PubKey};
 
+use crate::limit::{GENERATION_AUTHORS_MAX, GENERATION_IDS_MAX};
+
 /// The id of an event at one relay, for events that are looked at wherever they come from.
 pub(crate) fn at_relay(id: &[u8; 32], relay: &str) -> [u8; 32] {
     let mut hasher = DefaultHasher::new();
@@ -17,12 +19,6 @@ pub(crate) fn at_relay(id: &[u8; 32], relay: &str) -> [u8; 32] {
     bytes.iter_mut().zip(mark).for_each(|(byte, mark)| *byte ^= mark);
     bytes
 }
-
-/// Ids kept in each of the two generations: a day of a busy mesh's presence. Both together take 1.2 MB, once and for all: a table that
-/// grows and is thrown away again and again would leave the process a little larger each time.
-const GENERATION_IDS_MAX: usize = 32_768;
-/// Authors kept in each: more than a relay brings presences of at once. Both take 1.1 MB once they are full.
-const GENERATION_AUTHORS_MAX: usize = 16_384;
 
 /// Two generations of ids, each with what is known of it; when the young one is full, it becomes the old one and the old one is emptied.
 ///

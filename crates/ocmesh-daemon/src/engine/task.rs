@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    limit::HEARD_MAX,
     shutdown::StopToken,
     wake::{Answered, Dispatcher},
 };
@@ -47,8 +48,6 @@ const GATHER_MAX: Duration = Duration::from_millis(200);
 const GATHER_PAUSE: Duration = Duration::from_millis(10);
 /// A goodbye ends by itself after two seconds; in all a stop has five.
 const GOODBYE_MAX: Duration = Duration::from_secs(3);
-/// Taken from the thread that opens events at once: it waits for room while the mesh is slower, and is woken for so many and not for each.
-const HEARD_MAX: usize = 256;
 /// How often old rows are pruned.
 const PRUNE_INTERVAL_MS: u64 = HOUR;
 /// From one batch to the next while there is more: 500 rows of each kind a second. A steady talk of five messages a second each way makes

@@ -21,13 +21,9 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{Api, guard::Caller, router, stall::Impatient, turned_away};
+use crate::limit::{CONNECTIONS_MAX, STRANGERS_MAX};
 use crate::shutdown::StopToken;
 
-/// Connections on each transport: far more than one user's programs need. Apart, so that a browser that exhausts the port does not lock the
-/// command line out of the socket.
-const CONNECTIONS_MAX: usize = 256;
-/// Connections of other users at one time: each gets its "no" and is closed.
-const STRANGERS_MAX: usize = 16;
 /// A request's head comes at once from a program on this machine; this also ends idle connections.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Other users get less patience.

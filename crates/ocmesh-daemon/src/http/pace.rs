@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::limit::HOLDERS_MAX;
 use crate::token::Holder;
 
 /// Requests a second of a program with a named token. An agent polls a few times a second; a page of 100 messages is one request.
@@ -22,8 +23,6 @@ const SENDS_BURST: u32 = 50;
 const FAILURES_PER_SECOND: u32 = 5;
 /// Failures at once: an agent that was started with yesterday's token tries a few calls.
 const FAILURES_BURST: u32 = 20;
-/// Holders remembered; more than there are tokens. Beyond it those who did not call lately are forgotten.
-const HOLDERS_MAX: usize = 128;
 /// Between two lines of the log about the same thing.
 const QUIET: Duration = Duration::from_secs(60);
 

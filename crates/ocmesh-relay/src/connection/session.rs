@@ -21,18 +21,13 @@ use crate::{
     HeldSet, LinkState, PoolEvent,
     auth::{Auth, Move},
     info::{self, Found},
+    limit::{ANSWERS_MAX, CONTROL_MAX},
     publish::{Answer, Flights},
     subscription::{AuthView, Listing, Out},
 };
 
 /// Pauses in reading move deadlines when they add up to this: moving them costs a walk over all of them.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-
-/// Frames of ours that wait to be written; more is a relay that makes us talk and does not listen.
-const CONTROL_MAX: usize = 4_096;
-
-/// Answers of the owner that wait to be taken: more subscriptions than that never compare sets at a time.
-const ANSWERS_MAX: usize = 16;
 
 /// The NIP of comparing sets.
 const NEGENTROPY: u16 = 77;

@@ -7,12 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{filter::Check, frame::Claim};
-
-/// Events remembered to tell a repetition from a new event. Pages overlap in one second only, so this must exceed the
-/// largest page (nostream: 5,000) with room for live events between. A table of 2^14 rows holds so many: half a megabyte with their order,
-/// for each relay that is caught up with; a few more would double it.
-const SEEN_MAX: usize = 14_000;
+use crate::{filter::Check, frame::Claim, limit::SEEN_MAX};
 
 /// Pages that brought something new without reaching further back, before we step over that second.
 const STUCK_MAX: u32 = 8;

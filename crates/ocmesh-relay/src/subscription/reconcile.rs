@@ -6,13 +6,10 @@ use negentropy::Negentropy;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{HeldSet, Tuning, filter::Check, frame::Claim};
+use crate::{HeldSet, Tuning, filter::Check, frame::Claim, limit::SHOWN_MAX};
 
 /// Ids that a relay lists and does not give, before it is left at that: one batch, as one may have expired or been deleted meanwhile.
 const LOST_MAX: usize = 100;
-
-/// Events of the catch-up's first pages that are remembered, to see whether the relay lists what it showed.
-const SHOWN_MAX: usize = 5_000;
 
 /// What the relay showed in answer to REQs, as far as the comparison must list it too.
 #[derive(Debug)]
@@ -189,4 +186,42 @@ pub(super) fn since(filter: &Value) -> Option<u64> {
 fn bytes(id: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(id, &mut bytes).ok().map(|()| bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn id(number: usize) -> [u8; 32] {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_a_relay_showed_is_remembered_up_to_a_bound() {
+        let mut shown = Shown::new(&json!({"kinds": [1]}));
+        for number in 0..SHOWN_MAX + 50 {
+            let text = json!({"id": hex::encode(id(number)), "pubkey": "p", "kind": 1, "created_at": 5, "tags": []}).to_string();
+            shown.note(&Claim::parse(&text).unwrap());
+        }
+        assert_eq!(shown.ids.len(), SHOWN_MAX);
+    }
+
+    #[test]
+    fn a_relay_that_lists_and_does_not_give_is_left_at_that() {
+        let tuning = Tuning::default();
+        let listed: BTreeSet<_> = (0..LOST_MAX * 100).map(id).collect();
+        let mut fetch = Fetch::new(&json!({"kinds": [1]}), listed, &tuning);
+        let mut batches = 0;
+        while fetch.next_batch().is_some() {
+            fetch.end_batch();
+            batches += 1;
+            assert!(batches <= LOST_MAX, "it is asked without end");
+        }
+        assert!(fetch.lost >= LOST_MAX && fetch.lost < LOST_MAX + tuning.ids_per_req.max(1), "{} lost", fetch.lost);
+        assert!(!fetch.is_whole());
+    }
 }

@@ -315,3 +315,14 @@ fn one_too_many_is_refused_aloud() {
     assert!(matches!(bench.wish("b", true).first(), Some(Out::Closed(..))));
     assert!(reqs(&bench.wish("a", true)).first().is_some_and(|id| id.starts_with("a:")), "replacing is no addition");
 }
+
+#[test]
+fn names_with_an_answer_on_its_way_are_kept_up_to_a_bound() {
+    let mut bench = Bench::open(Tuning::default());
+    for number in 0..super::TAINTED_MAX + 50 {
+        let name: Arc<str> = format!("look-up {number:05}").into();
+        bench.wish(&name, true);
+        bench.subs.wish(name, None, bench.now, &mut Vec::new());
+    }
+    assert_eq!(bench.subs.tainted.len(), super::TAINTED_MAX);
+}

@@ -158,3 +158,15 @@ fn a_forgery_under_the_same_id_does_not_hide_the_good_event() {
     let mut note = |text: &str| backfill.note(&Claim::parse(text).unwrap());
     assert_eq!([note(&forged), note(&good), note(&forged), note(&good)], [Noted::New, Noted::New, Noted::Again, Noted::Again]);
 }
+
+#[test]
+fn what_came_is_remembered_up_to_a_bound_and_the_oldest_goes_first() {
+    let mut backfill = Backfill::new(&[json!({"kinds": [1]})]);
+    let count = super::SEEN_MAX as u64 + 50;
+    for number in 0..count {
+        assert_eq!(backfill.note(&Claim::parse(&event(number, 5, 1)).unwrap()), Noted::New);
+    }
+    assert_eq!((backfill.order.len(), backfill.seen.len()), (super::SEEN_MAX, super::SEEN_MAX));
+    assert_eq!(backfill.note(&Claim::parse(&event(count - 1, 5, 1)).unwrap()), Noted::Again);
+    assert_eq!(backfill.note(&Claim::parse(&event(0, 5, 1)).unwrap()), Noted::New, "forgotten");
+}
