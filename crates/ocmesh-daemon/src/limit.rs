@@ -1,4 +1,4 @@
-//! Every bound of what the shell keeps in memory, each with its reason; the core has its own (`ocmesh_proto::limit`).
+//! Bounds of what the shell keeps in memory, each with its reason; the core has its own (`ocmesh_proto::limit`).
 
 /// Questions waiting at most: more callers than that are told the daemon is busy.
 pub(crate) const QUESTIONS_MAX: usize = 1_024;
@@ -28,7 +28,7 @@ pub(crate) const GENERATION_IDS_MAX: usize = 32_768;
 /// Authors kept in each of two generations too: more than a relay brings presences of at once. Both take 1.1 MB once they are full.
 pub(crate) const GENERATION_AUTHORS_MAX: usize = 16_384;
 
-/// Relays remembered; more than we are ever connected to.
+/// Relays whose forgeries are counted; more than we are ever connected to.
 pub(crate) const FORGING_RELAYS_MAX: usize = 256;
 
 /// Event streams at one time: each is a listener that the engine's broadcast remembers.
@@ -44,7 +44,7 @@ pub(crate) const CONNECTIONS_MAX: usize = 256;
 /// Connections of other users at one time: each gets its "no" and is closed.
 pub(crate) const STRANGERS_MAX: usize = 16;
 
-/// Holders remembered; more than there are tokens. Beyond it those who did not call lately are forgotten.
+/// Holders of tokens whose pace is remembered; more than there are tokens. Beyond it those who did not call lately are forgotten.
 pub(crate) const HOLDERS_MAX: usize = 128;
 
 /// Lines that may wait for the writing thread. When full, new lines are dropped and counted, so that a slow disk never slows the daemon;

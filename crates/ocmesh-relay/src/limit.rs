@@ -1,4 +1,4 @@
-//! Every bound of what a connection keeps in memory, apart from those an owner tunes ([`crate::Tuning`]), each with its reason.
+//! Bounds of what a connection keeps in memory, apart from those an owner tunes ([`crate::Tuning`]), each with its reason.
 
 /// Frames of ours that wait to be written; more is a relay that makes us talk and does not listen.
 pub(crate) const CONTROL_MAX: usize = 4_096;

@@ -14,8 +14,7 @@ use super::{
     forgeries::Forgeries,
     recent::{Generations, Recent, at_relay},
 };
-use crate::clock::Clock;
-use crate::limit::TAKEN_MAX;
+use crate::{clock::Clock, limit::TAKEN_MAX};
 
 /// What the mesh task is to hear of: an input, and where it came in an event, which one.
 pub(crate) struct Heard {

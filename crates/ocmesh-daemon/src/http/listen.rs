@@ -21,8 +21,10 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{Api, guard::Caller, router, stall::Impatient, turned_away};
-use crate::limit::{CONNECTIONS_MAX, STRANGERS_MAX};
-use crate::shutdown::StopToken;
+use crate::{
+    limit::{CONNECTIONS_MAX, STRANGERS_MAX},
+    shutdown::StopToken,
+};
 
 /// A request's head comes at once from a program on this machine; this also ends idle connections.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,8 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::limit::HOLDERS_MAX;
-use crate::token::Holder;
+use crate::{limit::HOLDERS_MAX, token::Holder};
 
 /// Requests a second of a program with a named token. An agent polls a few times a second; a page of 100 messages is one request.
 const NAMED_PER_SECOND: u32 = 100;
