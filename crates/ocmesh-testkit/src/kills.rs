@@ -5,7 +5,6 @@ mod relay;
 
 use std::{
     fmt,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,6 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::{
     sync::watch,
-    task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,7 +21,7 @@ use crate::{
     TestDaemon,
     dice::Dice,
     ledger::Tally,
-    load::{Party, Speech, Talk, TalkCounts},
+    load::{Party, Speech, TalkCounts, Talkers},
     scenario::Agent,
     wait,
 };
@@ -125,8 +123,7 @@ struct World {
     relay: RelayProcess,
     sender: Agent,
     receiver: Agent,
-    talk: Arc<Talk>,
-    tasks: JoinSet<Result<()>>,
+    talkers: Talkers,
     dice: Dice,
     report: KillReport,
 }
@@ -138,28 +135,23 @@ struct World {
 /// ledger says is in the report.
 pub async fn run(plan: KillPlan, end: &CancellationToken) -> Result<KillReport> {
     let mut world = World::start(plan.seed).await?;
-    let (speaking, listening) = (CancellationToken::new(), CancellationToken::new());
-    world.begin_talk(plan, &speaking, &listening);
+    world.begin_talk(plan);
     while world.report.kills < plan.kills && !end.is_cancelled() {
         world.one_kill(plan.victims).await.with_context(|| format!("kill {} of {plan:?}", world.report.kills))?;
     }
-    speaking.cancel();
     let healed = Instant::now();
+    world.talkers.hush().await?;
     let arrived = world.until_nothing_is_lost().await;
     world.report.drain = healed.elapsed();
     wait::stays("reading", AFTERMATH, async || true).await?;
-    listening.cancel();
-    while let Some(task) = world.tasks.join_next().await {
-        task??;
-    }
+    world.report.counts = world.talkers.talk().counts();
+    // The ledger counts them; which ones they are helps to find out why.
+    let missing: Vec<String> = world.talkers.talk().ledger().missing().cloned().collect();
+    world.report.tally = std::mem::take(&mut world.talkers).end().await?;
     if let Err(error) = arrived {
-        // The ledger counts them; which ones they are helps to find out why.
-        let missing: Vec<String> = world.talk.ledger().missing().cloned().collect();
         return Err(error.context(format!("missing: {missing:?}")));
     }
     world.is_sound().await?;
-    world.report.tally = world.talk.ledger().tally();
-    world.report.counts = world.talk.counts();
     Ok(world.report)
 }
 
@@ -173,23 +165,22 @@ impl World {
         let (sender, receiver) = tokio::try_join!(start("anna"), start("bert"))?;
         tokio::try_join!(sender.wait_for_peer(&receiver), receiver.wait_for_peer(&sender))?;
         receiver.accept(&sender).await?;
-        let (talk, tasks) = (Arc::default(), JoinSet::new());
-        Ok(Self { relay, sender, receiver, talk, tasks, dice: Dice::new(seed), report: KillReport::default() })
+        Ok(Self { relay, sender, receiver, talkers: Talkers::default(), dice: Dice::new(seed), report: KillReport::default() })
     }
 
-    fn begin_talk(&mut self, plan: KillPlan, speaking: &CancellationToken, listening: &CancellationToken) {
+    fn begin_talk(&mut self, plan: KillPlan) {
         let (from, to) = (Party::of(&self.sender), Party::of(&self.receiver));
         let every = Duration::from_secs(1) * SPEAKERS / plan.per_s.max(1);
         for number in 0..SPEAKERS {
             let speech = Speech { from: from.clone(), to: to.clone(), name: format!("anna{number}"), every, seed: self.dice.next() };
-            self.tasks.spawn(Arc::clone(&self.talk).speak(speech, speaking.clone()));
+            self.talkers.speak(speech);
         }
-        self.tasks.spawn(Arc::clone(&self.talk).listen(to, listening.clone()));
+        self.talkers.listen(to);
     }
 
     async fn one_kill(&mut self, victims: Victims) -> Result<()> {
         self.until_it_flows(victims).await?;
-        let before = self.talk.counts();
+        let before = self.talkers.talk().counts();
         self.moment(victims).await;
         let ready = match victims {
             Victims::Sender => vec![again(&mut self.sender.daemon).await?],
@@ -198,32 +189,29 @@ impl World {
         };
         self.report.kills += 1;
         self.report.ready.extend(ready);
-        let after = self.talk.counts();
+        let after = self.talkers.talk().counts();
         self.report.cutting += u32::from(after.cut_off > before.cut_off || after.unread_again > before.unread_again);
         Ok(())
     }
 
     /// Until both ends have done something since the last start: a daemon that only just comes up is not under load.
     async fn until_it_flows(&mut self, victims: Victims) -> Result<()> {
-        let (mut acks, mut handed) = (self.talk.acks.subscribe(), self.talk.handed.subscribe());
+        let (mut acks, mut handed) = (self.talkers.talk().acks.subscribe(), self.talkers.talk().handed.subscribe());
         let flow = async {
             tokio::try_join!(acks.changed(), handed.changed())?;
             anyhow::Ok(())
         };
         tokio::select! {
             flows = timeout(FLOW_MAX, flow) => flows.with_context(|| format!("after {victims:?} was killed, no message went through"))?,
-            Some(ended) = self.tasks.join_next() => {
-                ended??;
-                anyhow::bail!("somebody fell silent")
-            }
+            error = self.talkers.fell_silent() => Err(error),
         }
     }
 
     /// Waits for the instant: any at all, or just after something began.
     async fn moment(&mut self, victims: Victims) {
         let began = match (victims, self.dice.chance(500)) {
-            (Victims::Receiver, true) => Some(&self.talk.handed),
-            (Victims::Sender | Victims::Everyone, true) => Some(&self.talk.calls),
+            (Victims::Receiver, true) => Some(&self.talkers.talk().handed),
+            (Victims::Sender | Victims::Everyone, true) => Some(&self.talkers.talk().calls),
             (_, false) => None,
         };
         let delay = match began {
@@ -246,21 +234,12 @@ impl World {
         Ok(vec![sender, receiver])
     }
 
-    async fn until_nothing_is_lost(&mut self) -> Result<()> {
+    async fn until_nothing_is_lost(&self) -> Result<()> {
         let parties = [Party::of(&self.sender)];
         wait::until_ok("every acknowledged message", DRAIN_MAX, async || {
-            while let Some(ended) = self.tasks.try_join_next() {
-                ended??;
-            }
-            self.talk.ask_about_missing(&parties).await?;
-            // Only the listener is left: speakers that still wait for an acknowledgement are waited for, too.
-            let speaking = self.tasks.len() > 1;
-            let tally = self.talk.ledger().tally();
-            ensure!(
-                tally.lost == 0 && tally.phantom == 0 && !speaking,
-                "{tally} of {}, somebody speaks: {speaking}",
-                self.talk.counts().acked
-            );
+            self.talkers.talk().ask_about_missing(&parties).await?;
+            let tally = self.talkers.talk().ledger().tally();
+            ensure!(tally.lost == 0 && tally.phantom == 0, "{tally} of {}", self.talkers.talk().counts().acked);
             Ok(())
         })
         .await

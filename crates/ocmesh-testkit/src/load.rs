@@ -14,11 +14,17 @@ use anyhow::{Context as _, Result, ensure};
 use ocmesh_api::{Client, ClientError, ErrorCode, MessagesQuery, Origin, ReadRequest, SendRequest, Sent};
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{dice::Dice, ledger::Ledger, scenario::Agent};
+use crate::{
+    dice::Dice,
+    ledger::{Ledger, Tally},
+    scenario::Agent,
+    wait,
+};
 
 /// Between two tries to reach a daemon that is away.
 const AWAY_PAUSE: Duration = Duration::from_millis(10);
@@ -283,6 +289,85 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+/// Who takes part in a conversation, apart by what they do: a message under way belongs to a speaker, and a listener must outlast it.
+#[derive(Debug, Default)]
+pub struct Talkers {
+    talk: Arc<Talk>,
+    speakers: JoinSet<Result<()>>,
+    listeners: JoinSet<Result<()>>,
+    speaking: CancellationToken,
+    listening: CancellationToken,
+}
+
+impl Talkers {
+    /// The conversation they share.
+    #[must_use]
+    pub fn talk(&self) -> &Talk {
+        &self.talk
+    }
+
+    /// One more who speaks.
+    pub fn speak(&mut self, speech: Speech) {
+        self.speakers.spawn(Arc::clone(&self.talk).speak(speech, self.speaking.clone()));
+    }
+
+    /// One more who listens.
+    pub fn listen(&mut self, by: Party) {
+        self.listeners.spawn(Arc::clone(&self.talk).listen(by, self.listening.clone()));
+    }
+
+    /// Comes back when one of them ends before it was told to: with why.
+    pub async fn fell_silent(&mut self) -> anyhow::Error {
+        let ended = tokio::select! {
+            Some(ended) = self.speakers.join_next() => ended,
+            Some(ended) = self.listeners.join_next() => ended,
+        };
+        ended.map_err(Into::into).flatten().err().unwrap_or_else(|| anyhow::anyhow!("somebody fell silent"))
+    }
+
+    /// Nobody speaks any more once this is back: everything that a daemon took is in the ledger.
+    ///
+    /// # Errors
+    /// Why a speaker gave up.
+    pub async fn hush(&mut self) -> Result<()> {
+        self.speaking.cancel();
+        joined(&mut self.speakers).await
+    }
+
+    /// Waits for everything acknowledged to be handed out, once nobody speaks any more.
+    ///
+    /// # Errors
+    /// Why a speaker gave up, or what is missing after `patience`.
+    pub async fn until_heard(&mut self, patience: Duration) -> Result<()> {
+        self.hush().await?;
+        wait::until_ok("every acknowledged message", patience, async || {
+            let ledger = self.talk.ledger();
+            let tally = ledger.tally();
+            ensure!(tally.lost == 0, "{tally} of {}", ledger.acked());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Nobody listens any more; what the ledger shows.
+    ///
+    /// # Errors
+    /// Why a listener gave up.
+    pub async fn end(mut self) -> Result<Tally> {
+        self.hush().await?;
+        self.listening.cancel();
+        joined(&mut self.listeners).await?;
+        Ok(self.talk.ledger().tally())
+    }
+}
+
+async fn joined(tasks: &mut JoinSet<Result<()>>) -> Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 /// Texts unlike each other: mostly short, some of a page, a few as long as they may be.

@@ -6,15 +6,12 @@ mod report;
 mod sample;
 mod trend;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ocmesh_api::OutboxCounts;
 use ocmesh_localrelay::{Limits, RelayOptions};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -26,7 +23,7 @@ pub use self::{
 use crate::{
     MisbehavingRelay, TestDaemon,
     dice::Dice,
-    load::{Party, Speech, Talk},
+    load::{Party, Speech, Talkers},
     scenario::Agent,
     wait,
 };
@@ -63,8 +60,7 @@ pub struct SoakPlan {
 struct World {
     relays: Vec<MisbehavingRelay>,
     agents: [Agent; 2],
-    talk: Arc<Talk>,
-    tasks: JoinSet<Result<()>>,
+    talkers: Talkers,
 }
 
 /// Runs a soak; `say` gets a line now and then. Cancelling `end` ends the talk early; what follows it still happens.
@@ -73,37 +69,33 @@ struct World {
 /// A daemon or a relay does not come up, or a daemon is away or refuses while agents talk. What the figures say is in the report.
 pub async fn run(plan: &SoakPlan, end: &CancellationToken, say: &mut (dyn FnMut(&str) + Send)) -> Result<SoakReport> {
     let mut world = World::start().await?;
-    let (speaking, listening) = (CancellationToken::new(), CancellationToken::new());
-    world.begin_talk(plan, &speaking, &listening);
+    world.begin_talk(plan);
     say(&format!("talking for {:?}, {} messages a second each way, seed {}", plan.lasts, plan.per_s, plan.seed));
     let samples = world.trouble(plan, end, say).await?;
-    speaking.cancel();
     world.relays.iter().for_each(|relay| {
         relay.lift_all();
         relay.cut();
     });
     say("the faults have ended; waiting for what is still under way");
     let healed = Instant::now();
+    world.talkers.hush().await?;
     let drained = world.drain(plan.drain_max).await;
     let drain = drained.is_ok().then(|| healed.elapsed());
     let awaiting = drained.unwrap_or_else(|error| {
         say(&format!("{error:#}"));
         [0; 2]
     });
-    listening.cancel();
-    while let Some(task) = world.tasks.join_next().await {
-        task??;
-    }
+    let (counts, told_failed) = (world.talkers.talk().counts(), world.talkers.talk().ledger().told_failed());
+    let tally = world.talkers.end().await?;
     for agent in &world.agents {
         ensure!(!agent.daemon.log().contains("panicked"), "a daemon panicked; its log says where");
     }
     let after = [Usage::of(&world.agents[0])?, Usage::of(&world.agents[1])?];
-    let ledger = world.talk.ledger();
     Ok(SoakReport {
         lasted: samples.last().map_or(Duration::ZERO, |sample| sample.at),
-        counts: world.talk.counts(),
-        tally: ledger.tally(),
-        told_failed: ledger.told_failed(),
+        counts,
+        tally,
+        told_failed,
         drain,
         awaiting,
         courses: [0, 1].map(|which| course(&samples, which)),
@@ -134,23 +126,23 @@ impl World {
             })
             .await?;
         }
-        Ok(Self { relays, agents: [anna, bert], talk: Arc::default(), tasks: JoinSet::new() })
+        Ok(Self { relays, agents: [anna, bert], talkers: Talkers::default() })
     }
 
     fn parties(&self) -> [Party; 2] {
         [Party::of(&self.agents[0]), Party::of(&self.agents[1])]
     }
 
-    fn begin_talk(&mut self, plan: &SoakPlan, speaking: &CancellationToken, listening: &CancellationToken) {
+    fn begin_talk(&mut self, plan: &SoakPlan) {
         let [anna, bert] = self.parties();
         let mut dice = Dice::new(plan.seed ^ 0x7a1c);
         let every = Duration::from_secs_f64(f64::from(SPEAKERS) / plan.per_s.max(0.01));
         for (name, from, to) in [("anna", &anna, &bert), ("bert", &bert, &anna)] {
             for number in 0..SPEAKERS {
                 let speech = Speech { from: from.clone(), to: to.clone(), name: format!("{name}{number}"), every, seed: dice.next() };
-                self.tasks.spawn(Arc::clone(&self.talk).speak(speech, speaking.clone()));
+                self.talkers.speak(speech);
             }
-            self.tasks.spawn(Arc::clone(&self.talk).listen(from.clone(), listening.clone()));
+            self.talkers.listen(from.clone());
         }
     }
 
@@ -170,10 +162,7 @@ impl World {
                     say("ending in order; once more ends at once");
                     break;
                 }
-                Some(ended) = self.tasks.join_next() => {
-                    ended??;
-                    bail!("somebody fell silent");
-                }
+                error = self.talkers.fell_silent() => return Err(error),
                 // paces: faults stay on for a while
                 () = sleep_until(next_stretch) => {
                     let stretch = stretches.next().context("no trouble left")?;
@@ -183,7 +172,7 @@ impl World {
                 _ = beat.tick() => {
                     let sample = self.sample(began)?;
                     if samples.len().is_multiple_of(SAMPLES_A_MINUTE) {
-                        say(&report::line(&sample, &self.talk.ledger().tally()));
+                        say(&report::line(&sample, &self.talkers.talk().ledger().tally()));
                         self.relays.iter().for_each(MisbehavingRelay::forget);
                     }
                     samples.push(sample);
@@ -206,7 +195,7 @@ impl World {
 
     fn sample(&self, began: Instant) -> Result<Sample> {
         let usage = [Usage::of(&self.agents[0])?, Usage::of(&self.agents[1])?];
-        Ok(Sample { at: began.elapsed(), usage, counts: self.talk.counts() })
+        Ok(Sample { at: began.elapsed(), usage, counts: self.talkers.talk().counts() })
     }
 
     /// Until everything arrived and nothing waits for a relay. Gives how many messages of each agent then still wait for a receipt alone: it
@@ -214,8 +203,8 @@ impl World {
     async fn drain(&mut self, limit: Duration) -> Result<[u64; 2]> {
         let parties = self.parties();
         wait::until_ok("everything to arrive and to be with a relay", limit, async || {
-            self.talk.ask_about_missing(&parties).await?;
-            let lost = self.talk.ledger().tally().lost;
+            self.talkers.talk().ask_about_missing(&parties).await?;
+            let lost = self.talkers.talk().ledger().tally().lost;
             let left = self.outboxes().await?;
             ensure!(lost == 0 && left.iter().all(|outbox| outbox.queued == 0), "{lost} messages are missing, the outboxes hold {left:?}");
             anyhow::Ok(())

@@ -4,7 +4,6 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -15,12 +14,10 @@ use ocmesh_localrelay::{LocalRelay, RelayOptions};
 use ocmesh_testkit::{
     TestDaemon, TestDaemonBuilder,
     ledger::Tally,
-    load::{Party, Speech, Talk},
+    load::{Party, Speech, Talkers},
     scenario::Agent,
     wait,
 };
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -79,16 +76,14 @@ async fn start_on(copy: &Path, relay: &LocalRelay, pubkey: &str) -> Result<Agent
 
 /// What came of it, in a line.
 async fn copies_under_load(count: usize) -> Result<String> {
-    let (relay, talk, place) = (LocalRelay::start(RelayOptions::default()).await?, Arc::<Talk>::default(), tempfile::tempdir()?);
+    let (relay, mut talkers, place) = (LocalRelay::start(RelayOptions::default()).await?, Talkers::default(), tempfile::tempdir()?);
     let (mut anna, bert) = two(&relay).await?;
-    let (speaking, listening, mut tasks) = (CancellationToken::new(), CancellationToken::new(), JoinSet::new());
     for (name, from, to) in [("anna", &anna, &bert), ("bert", &bert, &anna)] {
         let (from, to) = (Party::of(from), Party::of(to));
-        tasks.spawn(Arc::clone(&talk).listen(from.clone(), listening.clone()));
-        let speech = Speech { from, to, name: name.to_owned(), every: Duration::from_millis(120), seed: 12 };
-        tasks.spawn(Arc::clone(&talk).speak(speech, speaking.clone()));
+        talkers.listen(from.clone());
+        talkers.speak(Speech { from, to, name: name.to_owned(), every: Duration::from_millis(120), seed: 12 });
     }
-    wait::until("some messages", PATIENCE, async || (talk.counts().acked > 20).then_some(())).await?;
+    wait::until("some messages", PATIENCE, async || (talkers.talk().counts().acked > 20).then_some(())).await?;
     let mut last = None;
     for number in 0..count {
         let copy = place.path().join(format!("copy-{number}"));
@@ -109,19 +104,11 @@ async fn copies_under_load(count: usize) -> Result<String> {
     ensure!(refused.status.code() == Some(1) && String::from_utf8_lossy(&refused.stderr).contains("is there already"), "{refused:?}");
     ensure!(fs::read_dir(place.path())?.count() == 1, "something is left over");
 
-    speaking.cancel();
-    let arrived = wait::until_ok("every acknowledged message", PATIENCE, async || {
-        let tally = talk.ledger().tally();
-        ensure!(tally.lost == 0, "{tally} of {}", talk.ledger().acked());
-        Ok(())
-    });
-    arrived.await?;
-    listening.cancel();
-    while let Some(task) = tasks.join_next().await {
-        task??;
-    }
-    let said = format!("{count} copies while {} messages were written; {}", talk.counts().acked, talk.ledger().tally());
-    ensure!(talk.ledger().tally() == Tally::default());
+    talkers.until_heard(PATIENCE).await?;
+    let written = talkers.talk().counts().acked;
+    let tally = talkers.end().await?;
+    ensure!(tally == Tally::default(), "{tally} of {written}");
+    let said = format!("{count} copies while {written} messages were written; {tally}");
 
     // The machine is gone; what came after the copy comes again from the relay.
     anna.daemon.kill9().await?;

@@ -4,7 +4,6 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,12 +17,11 @@ use ocmesh_localrelay::{LocalRelay, RelayOptions};
 use ocmesh_testkit::{
     TestDaemon,
     ledger::Tally,
-    load::{Party, Speech, Talk},
+    load::{Party, Speech, Talkers},
     scenario::Agent,
     wait,
 };
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// Takes the one writer's place in the database: this test is another process than the daemon.
 async fn hold(home: &Path) -> Result<OpenedIdentity> {
@@ -60,7 +58,7 @@ struct World {
     _relay: LocalRelay,
     anna: Agent,
     bert: Agent,
-    talk: Arc<Talk>,
+    talkers: Talkers,
 }
 
 impl World {
@@ -72,7 +70,7 @@ impl World {
         };
         let (anna, bert) = tokio::try_join!(start("anna"), start("bert"))?;
         tokio::try_join!(anna.wait_for_peer(&bert), bert.wait_for_peer(&anna))?;
-        Ok(Self { _relay: relay, anna, bert, talk: Arc::default() })
+        Ok(Self { _relay: relay, anna, bert, talkers: Talkers::default() })
     }
 
     /// Holds a daemon's database for so long while both talk; gives the answers that callers of `POST /send` got meanwhile.
@@ -106,7 +104,7 @@ impl World {
                 Ok::<_, anyhow::Error>(who.daemon.client()?.send(&request).await?)
             });
             let id = sent.await?.id;
-            self.talk.ledger().sent(&id, &who.pubkey, to, &key);
+            self.talkers.talk().ledger().sent(&id, &who.pubkey, to, &key);
             answers.push((status, retry_after));
         }
         Ok(answers)
@@ -129,13 +127,17 @@ async fn c08_a_database_held_for_a_minute_costs_time_and_nothing_else() -> Resul
 /// Each of two agents has its database held for a second, and for longer; what came of it.
 async fn held_for(long: Duration) -> Result<String> {
     let mut said = String::new();
-    let world = World::start().await?;
-    let (speaking, listening, mut tasks) = (CancellationToken::new(), CancellationToken::new(), JoinSet::new());
+    let mut world = World::start().await?;
     let (anna, bert) = (Party::of(&world.anna), Party::of(&world.bert));
     for (name, from, to) in [("anna", &anna, &bert), ("bert", &bert, &anna)] {
-        let speech = Speech { from: from.clone(), to: to.clone(), name: name.to_owned(), every: Duration::from_millis(200), seed: 8 };
-        tasks.spawn(Arc::clone(&world.talk).speak(speech, speaking.clone()));
-        tasks.spawn(Arc::clone(&world.talk).listen(from.clone(), listening.clone()));
+        world.talkers.speak(Speech {
+            from: from.clone(),
+            to: to.clone(),
+            name: name.to_owned(),
+            every: Duration::from_millis(200),
+            seed: 8,
+        });
+        world.talkers.listen(from.clone());
     }
     for agent in [&world.anna, &world.bert] {
         // A second is waited for.
@@ -151,20 +153,11 @@ async fn held_for(long: Duration) -> Result<String> {
             "{answers:?}"
         );
     }
-    speaking.cancel();
-    let arrived = wait::until_ok("every acknowledged message", Duration::from_secs(90), async || {
-        let tally = world.talk.ledger().tally();
-        ensure!(tally.lost == 0, "{tally} of {}", world.talk.ledger().acked());
-        Ok(())
-    });
-    arrived.await?;
+    world.talkers.until_heard(Duration::from_secs(90)).await?;
     // What must not come twice gets the time to do so.
     wait::stays("reading", Duration::from_secs(1), async || true).await?;
-    listening.cancel();
-    while let Some(task) = tasks.join_next().await {
-        task??;
-    }
-    let (tally, counts) = (world.talk.ledger().tally(), world.talk.counts());
+    let counts = world.talkers.talk().counts();
+    let tally = world.talkers.end().await?;
     ensure!(tally == Tally::default(), "{tally}");
     Ok(said + &format!("{tally} of {} messages; {} calls refused for the moment", counts.acked, counts.refused))
 }
