@@ -51,6 +51,11 @@ impl Who {
     /// The tables of the page: ours beside these.
     pub(crate) const TABLES: [[Self; 2]; 2] = [[Self::NodeJs, Self::NodeWasm], [Self::RustLmdb, Self::RustBare]];
 
+    /// A bare client does less than is asked of a daemon: where it is about being there, it is told and not compared.
+    pub(crate) fn is_daemon(self) -> bool {
+        Self::DAEMONS.contains(&self)
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ocmesh => "ocmesh",

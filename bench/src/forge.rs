@@ -97,6 +97,22 @@ pub(crate) fn message(from: &Keys, form: Form, to: PubKey, number: u64, now: At)
     Ok(seal(from, VERSION, &Draft::Direct(draft), None, now)?.event.json)
 }
 
+/// `count` messages to `to` that look like the peer's until their signature is checked.
+pub(crate) fn forged(to: &str, count: u64) -> Result<Corpus> {
+    let to: PubKey = to.parse()?;
+    let now = now();
+    in_parallel(count, |n| with_another_signature(&message(&keys(WRITERS, 1)?, Form::Nip17, to, n, now)?))
+}
+
+/// The last digit of the signature is another.
+fn with_another_signature(json: &str) -> Result<Arc<str>> {
+    const MARK: &str = "\"sig\":\"";
+    let end = json.find(MARK).context("an event without a signature")?.saturating_add(MARK.len() + 127);
+    let (head, last) = json.split_at_checked(end).context("a short signature")?;
+    let (digit, tail) = last.split_at_checked(1).context("a short signature")?;
+    Ok(format!("{head}{}{tail}", if digit == "0" { "1" } else { "0" }).into())
+}
+
 /// A message of about 200 bytes.
 pub(crate) fn text(number: u64) -> String {
     format!("Message {number}: {}", "lorem ipsum dolor sit amet ".repeat(7))
@@ -123,7 +139,7 @@ fn in_parallel(count: u64, one: impl Fn(u64) -> Result<Arc<str>> + Sync) -> Resu
 #[cfg(test)]
 mod tests {
     use ocmesh_proto::Opened;
-    use ocmesh_wire::open;
+    use ocmesh_wire::{OpenError, open};
 
     use super::*;
 
@@ -136,6 +152,15 @@ mod tests {
         assert!(presences.windows(2).all(|pair| pair[0].created_at >= pair[1].created_at));
         assert_eq!(presences[0].name.as_deref(), Some("agent 0 round 3"));
         assert_eq!(presences[19].name.as_deref(), Some("agent 4 round 0"));
+    }
+
+    #[test]
+    fn only_the_signature_of_a_forgery_is_wrong() {
+        let reader = keys(3, 1).unwrap();
+        for json in forged(&reader.public().to_hex(), 3).unwrap().iter() {
+            let wrong = open(&reader, json, now()).unwrap_err();
+            assert!(matches!(wrong, OpenError::BadSignature), "{wrong:?}");
+        }
     }
 
     #[test]

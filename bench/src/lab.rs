@@ -93,7 +93,7 @@ impl Lab {
             self.syncs.push(began.elapsed().as_secs_f64() * 1e3);
         }
         fs::remove_file(path)?;
-        self.primitives.measure()?;
+        self.primitives.measure(&self.places.binary)?;
         let load = fs::read_to_string("/proc/loadavg")?;
         self.loads.extend(load.split(' ').next().and_then(|first| first.parse::<f64>().ok()));
         Ok(())

@@ -69,7 +69,7 @@ fn machine(lab: &Lab) -> Result<String> {
         lab.syncs.len(),
         lab.rounds,
         lab.took_s / 60.0,
-        floors(&lab.primitives),
+        floors(&lab.primitives, lab.syncs.median()),
     ))
 }
 
@@ -80,19 +80,26 @@ fn node_version() -> Option<String> {
 }
 
 /// What cannot be gone below here, whoever wrote the program.
-fn floors(primitives: &Primitives) -> String {
+fn floors(primitives: &Primitives, sync_ms: f64) -> String {
     let (check, seal, open) = (primitives.check.median(), primitives.seal.median(), primitives.open.median());
+    // Written before it is sent and before it is told: one after the other.
+    let message_ms = 2.0 * sync_ms + (seal + open) / 1e3;
     format!(
         "The floor on this machine (medians of {}, by our own wire crate in this run): a presence read and checked {} µs of a core, a NIP-17 message \
-         sealed {} µs, opened {} µs. So 100,000 presences of as many agents take {:.1} s of a core or more, and a core receives {:.0} NIP-17 messages \
-         a second at most, {:.0} where each is answered with a receipt.",
+         sealed {} µs, opened {} µs; the program loaded to say its version {} ms ({} times). So 100,000 presences of as many agents take {:.1} s of a \
+         core or more; a core receives {:.0} NIP-17 messages a second at most, {:.0} where each is answered with a receipt, and sends {:.0}, each \
+         sealed for the reader and for ourselves. A message takes {} ms or more: sealed, synced, opened, synced.",
         primitives.check.len(),
         number(check),
         number(seal),
         number(open),
+        number(primitives.load.median()),
+        primitives.load.len(),
         check / 10.0,
         1e6 / open,
         1e6 / (open + seal),
+        1e6 / (2.0 * seal),
+        number(message_ms),
     )
 }
 

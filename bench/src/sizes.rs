@@ -19,6 +19,8 @@ pub(crate) struct Sizes {
     pub(crate) inbound: [u64; 3],
     /// Presences: of who is fast, slow, in between.
     pub(crate) presences: [u64; 3],
+    /// Forged messages: of who is fast, slow, in between.
+    pub(crate) forged: [u64; 3],
     /// Requests of each page in a turn.
     pub(crate) pages: u32,
     /// Messages missed while the relay was away.
@@ -37,6 +39,7 @@ impl Sizes {
             sending: Duration::from_secs(4),
             inbound: [10_000, 300, 600],
             presences: [100_000, 10_000, 100_000],
+            forged: [20_000, 2_000, 20_000],
             pages: 100,
             missed: 1_000,
             // Two announcements and five searches of the default intervals, also where each announcement comes a tenth earlier or later.
@@ -53,6 +56,7 @@ impl Sizes {
             sending: Duration::from_secs(2),
             inbound: [2_000, 100, 200],
             presences: [10_000, 500, 10_000],
+            forged: [2_000, 200, 2_000],
             pages: 20,
             missed: 200,
             idle: Duration::from_secs(20),

@@ -1,5 +1,6 @@
 //! The workloads. Each is one file; each measures every contestant in every round, one after the other.
 
+mod flood;
 mod idle;
 mod inbound;
 mod latency;
@@ -47,9 +48,10 @@ pub(crate) const ALL: &[Workload] = &[
         who: Who::ALL,
         run: |lab| Box::pin(reconnect::run(lab)),
     },
-    Workload { name: "memory", what: "resident memory", who: Who::DAEMONS, run: |lab| Box::pin(memory::run(lab)) },
-    Workload { name: "idle", what: "an idle daemon with five relays", who: Who::DAEMONS, run: |lab| Box::pin(idle::run(lab)) },
-    Workload { name: "size", what: "what is installed", who: Who::DAEMONS, run: |lab| Box::pin(size::run(lab)) },
+    Workload { name: "flood", what: "forged messages without end", who: Who::ALL, run: |lab| Box::pin(flood::run(lab)) },
+    Workload { name: "memory", what: "resident memory", who: Who::ALL, run: |lab| Box::pin(memory::run(lab)) },
+    Workload { name: "idle", what: "an idle daemon with five relays", who: Who::ALL, run: |lab| Box::pin(idle::run(lab)) },
+    Workload { name: "size", what: "what is installed", who: Who::ALL, run: |lab| Box::pin(size::run(lab)) },
 ];
 
 /// A contestant's part of sizes that are written for who is fast, who is slow, and who is in between.

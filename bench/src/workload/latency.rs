@@ -1,7 +1,7 @@
 //! A message from `POST /send` of one agent to the server-sent event of another, over a local relay, everything on disk: one at a time, and
 //! at a hundred a second.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use hyper::Method;
@@ -15,8 +15,10 @@ use tokio::{
 
 use crate::{
     contestant::{Places, Running, Who},
+    figures::Samples,
     http::{Events, Http},
     lab::Lab,
+    seed,
 };
 
 /// For one message to arrive when nothing else is under way.
@@ -38,32 +40,34 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
             one_pair(lab, who).await.with_context(|| format!("latency of {}", who.name()))?;
         }
     }
+    grow(lab).await
+}
+
+/// How ours grows with what the reader has stored.
+async fn grow(lab: &mut Lab) -> Result<()> {
+    for (messages, peers) in lab.sizes.stores.clone() {
+        let home = seed::home(&lab.places, Who::Ocmesh, messages, peers, "latency-grow").await?;
+        let mut samples = Samples::default();
+        let mut pair = Pair::meet(lab, Who::Ocmesh, &home).await?;
+        for took in pair.now_and_then(lab.sizes.idle_messages).await? {
+            samples.push(took);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a million")]
+        lab.grows("message to the peer's agent by the messages stored there", messages as f64, samples.median());
+    }
     Ok(())
 }
 
 async fn one_pair(lab: &mut Lab, who: Who) -> Result<()> {
-    let relay = Relay::start(&lab.places).await?;
-    let home = |side: &str| lab.places.fresh_home(&format!("latency-{}-{side}", who.name()));
-    let (from, _) = lab.places.start(who, &home("a")?, &[&relay.url]).await?;
-    let (to, _) = lab.places.start(who, &home("b")?, &[&relay.url]).await?;
-    let reader = to.pubkey().await?;
-    from.befriend(&reader).await?;
-    to.befriend(&from.pubkey().await?).await?;
-    wait_for_relays(&from, &reader).await?;
-    let mut events = to.http().await?.events().await?;
-    let mut http = from.http().await?;
-    for n in 0..WARM {
-        one(&mut http, &mut events, &reader, &format!("warm {n}")).await?;
-    }
-    for n in 0..lab.sizes.idle_messages {
-        // paces: an idle agent sends now and then
-        sleep(PAUSE).await;
-        let took = one(&mut http, &mut events, &reader, &format!("idle {n}")).await?;
-        let figure = lab.figures.of("latency", "message to the peer's agent, idle", "ms");
-        figure.goal(3.0).goal_p99(10.0).add(who, took.as_secs_f64() * 1e3);
+    let home = lab.places.fresh_home(&format!("latency-{}-b", who.name()))?;
+    let mut pair = Pair::meet(lab, who, &home).await?;
+    let took = pair.now_and_then(lab.sizes.idle_messages).await?;
+    let figure = lab.figures.of("latency", "message to the peer's agent, idle", "ms").goal(3.0).goal_p99(10.0);
+    for took in took {
+        figure.add(who, took);
     }
     let count = lab.sizes.paced_messages;
-    let took = paced(&from, events, &reader, count).await?;
+    let took = paced(&pair.from, pair.events, &pair.reader, count).await?;
     let figure = lab.figures.of("latency", "message to the peer's agent, 100/s", "ms");
     took.iter().for_each(|took| {
         figure.add(who, took.as_secs_f64() * 1e3);
@@ -73,6 +77,46 @@ async fn one_pair(lab: &mut Lab, who: Who) -> Result<()> {
         figure.remark(who, late);
     }
     Ok(())
+}
+
+/// Two agents who know each other, over a relay of their own.
+struct Pair {
+    from: Running,
+    http: Http,
+    reader: String,
+    events: Events,
+    _to: Running,
+    _relay: Relay,
+}
+
+impl Pair {
+    /// The reader lives in `home`.
+    async fn meet(lab: &Lab, who: Who, home: &Path) -> Result<Self> {
+        let relay = Relay::start(&lab.places).await?;
+        let (from, _) = lab.places.start(who, &lab.places.fresh_home(&format!("latency-{}-a", who.name()))?, &[&relay.url]).await?;
+        let (to, _) = lab.places.start(who, home, &[&relay.url]).await?;
+        let reader = to.pubkey().await?;
+        from.befriend(&reader).await?;
+        to.befriend(&from.pubkey().await?).await?;
+        wait_for_relays(&from, &reader).await?;
+        let (events, http) = (to.http().await?.events().await?, from.http().await?);
+        Ok(Self { from, http, reader, events, _to: to, _relay: relay })
+    }
+
+    /// Milliseconds of each of so many messages that an idle agent sends now and then, once everything is warm.
+    async fn now_and_then(&mut self, count: u32) -> Result<Vec<f64>> {
+        for n in 0..WARM {
+            one(&mut self.http, &mut self.events, &self.reader, &format!("warm {n}")).await?;
+        }
+        let mut took = Vec::new();
+        for n in 0..count {
+            // paces: an idle agent sends now and then
+            sleep(PAUSE).await;
+            let one = one(&mut self.http, &mut self.events, &self.reader, &format!("idle {n}")).await?;
+            took.push(one.as_secs_f64() * 1e3);
+        }
+        Ok(took)
+    }
 }
 
 /// One message; comes back with the time it took to be told at the other end.

@@ -15,6 +15,14 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     let full = format!("resident, {peers} peers and {messages} messages");
     for who in lab.who.clone() {
         for (what, goal, messages, peers) in [("resident, idle", 20.0, 0, 0), (full.as_str(), 48.0, messages, peers)] {
+            if !who.is_daemon() {
+                if messages == 0 {
+                    let resident = bare(lab, who).await?;
+                    let remark = format!("left out, as it has no outbox, no Local API and nothing to keep ({resident:.1} MB)");
+                    lab.figures.of("memory", what, "MB").remark(who, remark);
+                }
+                continue;
+            }
             let resident = resident(lab, who, messages, peers).await?;
             let figure = lab.figures.of("memory", what, "MB");
             if who == Who::Ocmesh {
@@ -40,6 +48,16 @@ async fn resident(lab: &Lab, who: Who, messages: u64, peers: u64) -> Result<f64>
     http.get("/peers").await?;
     http.get("/messages").await?;
     // paces: memory of a daemon at rest
+    sleep(SETTLE).await;
+    process::rss_mb(running.pid)
+}
+
+/// Megabytes of a client without a store of messages.
+async fn bare(lab: &Lab, who: Who) -> Result<f64> {
+    let relay = Feeder::start().await?;
+    let home = lab.places.fresh_home(&format!("memory-{}", who.name()))?;
+    let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
+    // paces: memory of a client at rest
     sleep(SETTLE).await;
     process::rss_mb(running.pid)
 }

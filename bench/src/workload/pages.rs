@@ -51,6 +51,10 @@ async fn of_store(lab: &mut Lab, who: &[Who], messages: u64, peers: u64) -> Resu
     sleep(SETTLE).await;
     let (each, largest) = (lab.sizes.pages, lab.sizes.largest().0);
     let same = |path: String| vec![path; who.len()];
+    if messages == largest {
+        let ours = asked.iter().position(|(who, _)| *who == Who::Ocmesh).and_then(|at| asked.get(at..=at)).unwrap_or_default();
+        in_turns(lab, ours, "call that reads nothing (GET /health)", &same("/health".to_owned()), each).await?;
+    }
     let page = in_turns(lab, &asked, &format!("page of {PEERS} of {peers} peers"), &same(format!("/peers?limit={PEERS}")), each).await?;
     for depth in [0, 1_000, 500_000].into_iter().filter(|depth| *depth + MESSAGES <= messages) {
         let mut paths = Vec::new();

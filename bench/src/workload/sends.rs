@@ -1,6 +1,6 @@
 //! Durable sends: many callers of `POST /send` at once, each waiting for its answer, with a relay that takes everything at once.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use hyper::Method;
@@ -15,7 +15,7 @@ use crate::{
     feeder::Feeder,
     forge,
     lab::Lab,
-    process,
+    process, seed,
 };
 
 /// Callers at once: enough to keep a core busy, as few as a busy machine of agents has.
@@ -28,27 +28,50 @@ const WARM: Duration = Duration::from_millis(500);
 pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     for _ in 0..lab.rounds {
         for who in lab.who.clone() {
-            let relay = Feeder::start().await?;
             let home = lab.places.fresh_home(&format!("sends-{}", who.name()))?;
-            let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
-            let to = forge::keys(forge::WRITERS, 1)?.public().to_hex();
-            running.befriend(&to).await?;
-            // paces: what a start does is over
-            sleep(SETTLE).await;
-            send_for(&running, &to, WARM).await?;
-            let (cpu, began) = (process::cpu_seconds(running.pid)?, Instant::now());
-            let sent = send_for(&running, &to, lab.sizes.sending).await?;
-            let wall = began.elapsed().as_secs_f64();
-            let used = process::cpu_seconds(running.pid)? - cpu;
+            let Rate { wall, cpu } = one(lab, who, &home).await?;
             let figures = &mut lab.figures;
             let figure = figures.of("sends", "durable sends a second", "/s").more_is_better();
-            figure.add(who, f64::from(sent) / wall);
+            figure.add(who, wall);
             let figure = figures.of("sends", "durable sends a second of processor time", "/s").more_is_better();
             if who == Who::Ocmesh {
                 figure.goal(2_000.0);
             }
-            figure.add(who, f64::from(sent) / used.max(1e-3));
+            figure.add(who, cpu);
         }
+    }
+    grow(lab).await
+}
+
+/// Sends a second.
+struct Rate {
+    wall: f64,
+    /// Of processor time.
+    cpu: f64,
+}
+
+async fn one(lab: &Lab, who: Who, home: &Path) -> Result<Rate> {
+    let relay = Feeder::start().await?;
+    let (running, _) = lab.places.start(who, home, &[relay.url()]).await?;
+    let to = forge::keys(forge::WRITERS, 1)?.public().to_hex();
+    running.befriend(&to).await?;
+    // paces: what a start does is over
+    sleep(SETTLE).await;
+    send_for(&running, &to, WARM).await?;
+    let (cpu, began) = (process::cpu_seconds(running.pid)?, Instant::now());
+    let sent = send_for(&running, &to, lab.sizes.sending).await?;
+    let wall = began.elapsed().as_secs_f64();
+    let used = process::cpu_seconds(running.pid)? - cpu;
+    Ok(Rate { wall: f64::from(sent) / wall, cpu: f64::from(sent) / used.max(1e-3) })
+}
+
+/// How a send of ours grows with what is stored.
+async fn grow(lab: &mut Lab) -> Result<()> {
+    for (messages, peers) in lab.sizes.stores.clone() {
+        let home = seed::home(&lab.places, Who::Ocmesh, messages, peers, "sends-grow").await?;
+        let rate = one(lab, Who::Ocmesh, &home).await?;
+        #[allow(clippy::cast_precision_loss, reason = "a million")]
+        lab.grows("processor milliseconds of a send by stored messages", messages as f64, 1e3 / rate.cpu);
     }
     Ok(())
 }

@@ -17,13 +17,15 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
             Who::NodeJs | Who::NodeWasm => fs::metadata(node()?)?.len().saturating_add(bytes_below(&lab.places.node.join("node_modules"))?),
         };
         let figure = lab.figures.of("size", "installed", "MB");
-        if who == Who::Ocmesh {
-            figure.goal(12.0);
-        } else {
-            figure.remark(who, "the `node` program and `node_modules`");
-        }
         #[allow(clippy::cast_precision_loss, reason = "megabytes")]
-        figure.add(who, bytes as f64 / 1e6);
+        let megabytes = bytes as f64 / 1e6;
+        match who {
+            Who::Ocmesh => figure.goal(12.0).add(who, megabytes),
+            Who::NodeJs | Who::NodeWasm => figure.add(who, megabytes).remark(who, "the `node` program and `node_modules`"),
+            Who::RustLmdb | Who::RustBare => {
+                figure.remark(who, format!("left out, as it has no encrypted store, no Local API and no commands ({megabytes:.1} MB)"))
+            }
+        };
     }
     Ok(())
 }
