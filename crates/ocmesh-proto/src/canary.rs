@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::{
     At, Change, Draft, Effect, EventId, Lane, Mesh, Notice, RelayRole, RelayUrl, SealRefused, Sealed, SignedEvent, Sub, Verdict,
     agenda::Timer,
+    limit::CANARIES_PER_RELAY_MAX,
     mesh::Job,
     time::{HOUR, MINUTE, SECOND},
 };
@@ -92,7 +93,7 @@ impl Canary {
     }
 }
 
-/// Canaries that no relay answered yet, whether they still count or not: their answers are nobody else's.
+/// Canaries that no relay answered yet, whether they still count or not: their answers are nobody else's. So many for each relay of ours.
 pub(crate) type CanariesOut = BTreeSet<(RelayUrl, EventId)>;
 
 impl Mesh {
@@ -147,6 +148,9 @@ impl Mesh {
             return self.connect_again(url);
         }
         if !is_inbox && !canary.hearing.is_in_doubt() {
+            return self.plan_next_canary(url);
+        }
+        if self.relays.canaries_out.iter().filter(|(relay, _)| relay == url).count() >= CANARIES_PER_RELAY_MAX {
             return self.plan_next_canary(url);
         }
         let now = self.now;

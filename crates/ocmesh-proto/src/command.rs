@@ -350,6 +350,7 @@ impl Mesh {
         }
         let removed = RelayRecord { origin: RelayOrigin::Removed, ..record };
         self.relays.disown(relay);
+        self.announcer.disown(relay);
         self.change(Change::PutRelay(Box::new(removed.clone())));
         if self.policy.relays.contains(relay) {
             self.relays.removed.insert(relay.clone(), removed);

@@ -34,6 +34,11 @@ pub const FRAMES_MAX: usize = 20_000;
 pub const FRAMES_PER_PEER_MAX: usize = 1_000;
 /// Publishes in flight at one relay, so that one slow relay holds no more than this in memory.
 pub const IN_FLIGHT_PER_RELAY_MAX: usize = 64;
+/// Announcements of ours that one relay has not answered: two each beat, and three lists. The relay engine answers for a relay that is silent within
+/// seconds; beyond, what is new is told to that relay at a later beat.
+pub const ANNOUNCED_PER_RELAY_MAX: usize = 16;
+/// Messages to ourselves that one relay has not answered. The next one leaves after the one before had its time; beyond, the relay is checked later.
+pub const CANARIES_PER_RELAY_MAX: usize = 4;
 /// Look-ups in flight.
 pub const LOOKUPS_MAX: usize = 32;
 /// Peers whose last look-up is remembered; beyond, the one longest ago is forgotten and may be looked up again a little early.
@@ -66,6 +71,9 @@ pub const HEARD_MAX: usize = 1_024;
 pub const TURNS_MAX: usize = 2_000;
 /// Highest number of a message in its line: the largest integer that every JSON reader keeps exact (2^53 - 1).
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
+/// Peers that our own lines lead to, some megabytes of memory: more than an agent writes to. Beyond, those who were written to least lose theirs, and get
+/// another with the next message.
+pub const OWN_LINES_MAX: usize = 20_000;
 /// Lines kept of one peer: an honest one begins another only after its store was lost, and once a device.
 pub const LINES_PER_PEER_MAX: usize = 16;
 /// Numbers missed at once, the newest: more than an agent that was away for long could ask for in a day.

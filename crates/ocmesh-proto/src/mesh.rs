@@ -38,14 +38,17 @@ pub struct Mesh {
     pub(crate) strangers_answered: crate::inbox::Answered,
     pub(crate) receipted: crate::inbox::Receipted,
     pub(crate) left_aside: LeftAside,
+    /// [`crate::limit::OWN_LINES_MAX`] of them.
     pub(crate) own_lines: BTreeMap<PubKey, OwnLine>,
     pub(crate) gaps: Gaps,
     pub(crate) given: Given,
     pub(crate) invites: BTreeMap<InviteId, InviteRecord>,
+    /// Answers to each invite that somebody used; forgotten with it.
     pub(crate) invite_answers: BTreeMap<InviteId, u32>,
     pub(crate) chains: Chains,
     pub(crate) wakes: Wakes,
     pub(crate) works: Works,
+    /// Drafts not sealed yet. The shell seals them before the next input; what lasts longer is work, which is bounded.
     jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     pub(crate) now: At,
@@ -199,6 +202,11 @@ impl Mesh {
         self.next_job = self.next_job.wrapping_add(1);
         self.jobs.insert(id, job);
         id
+    }
+
+    /// Drafts that are not sealed yet.
+    pub(crate) fn unsealed(&self) -> usize {
+        self.jobs.len()
     }
 
     pub(crate) fn forget_job(&mut self, id: JobId) {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     At, CommandId, Draft, Effect, EventId, Lane, Mesh, NotePolicy, PeerStatus, PresenceDraft, PresenceVehicle, RelayUrl, SignedEvent,
-    Verdict, agenda::Timer, loading::AHEAD_MS_MAX, mesh::Job, relay_set::PRESENCE_LEASE_MS, time::SECOND,
+    Verdict, agenda::Timer, limit::ANNOUNCED_PER_RELAY_MAX, loading::AHEAD_MS_MAX, mesh::Job, relay_set::PRESENCE_LEASE_MS, time::SECOND,
 };
 
 /// After the first relay is open, the first presence waits this long for an inbox relay to be proven, so that it can name one.
@@ -38,7 +38,7 @@ pub(crate) enum Published {
 #[derive(Debug, Default)]
 pub(crate) struct Announcer {
     current: BTreeMap<Published, SignedEvent>,
-    /// Which announcement went to which relay and is not answered yet.
+    /// Which announcement went to which relay and is not answered yet: so many for each relay of ours.
     in_flight: BTreeMap<(RelayUrl, EventId), (Published, u16)>,
     /// Which relay has which current announcement.
     accepted: BTreeSet<(RelayUrl, Published)>,
@@ -49,6 +49,18 @@ pub(crate) struct Announcer {
     lists_at: Option<At>,
     /// Relays that heard our present profile and lists before this start.
     heard: BTreeSet<RelayUrl>,
+}
+
+impl Announcer {
+    /// Announcements that no relay answered yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// This relay is none of ours any more: what it still answers is nobody's.
+    pub(crate) fn disown(&mut self, url: &RelayUrl) {
+        self.in_flight.retain(|(relay, _), _| relay != url);
+    }
 }
 
 impl Mesh {
@@ -85,6 +97,9 @@ impl Mesh {
             NotePolicy::Never => false,
         };
         if note && !allowed {
+            return;
+        }
+        if self.announcer.in_flight.keys().filter(|(relay, _)| relay == url).count() >= ANNOUNCED_PER_RELAY_MAX {
             return;
         }
         self.announcer.in_flight.insert((url.clone(), event.id), (what, event.kind));

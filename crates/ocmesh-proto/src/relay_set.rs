@@ -175,6 +175,7 @@ impl RelaySet {
 
     pub(crate) fn disown(&mut self, url: &RelayUrl) {
         self.order.retain(|own| own != url);
+        self.canaries_out.retain(|(relay, _)| relay != url);
         self.relays.remove(url);
     }
 
@@ -202,9 +203,9 @@ impl RelaySet {
         self.order.iter().filter(|url| self.relays.get(*url).is_some_and(|relay| relay.open)).cloned().collect()
     }
 
-    /// Relays in use, look-ups under way, and peers whose last look-up is remembered.
-    pub(crate) fn sizes(&self) -> [usize; 3] {
-        [self.relays.len(), self.lookups.len(), self.looked_up_at.len()]
+    /// Relays in use, look-ups under way, peers whose last look-up is remembered, and canaries without an answer.
+    pub(crate) fn sizes(&self) -> [usize; 4] {
+        [self.relays.len(), self.lookups.len(), self.looked_up_at.len(), self.canaries_out.len()]
     }
 
     fn routes(&self) -> usize {

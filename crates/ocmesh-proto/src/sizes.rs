@@ -3,9 +3,9 @@
 use crate::{
     Mesh,
     limit::{
-        ANSWERED_MAX, CHAINS_MAX, FRAMES_MAX, FRAMES_PER_PEER_MAX, GAPS_MAX, GIVEN_PEERS_MAX, HEARD_MAX, HELLOS_WAITING_MAX, INVITES_MAX,
-        INVITES_OPEN_MAX, LOOKED_UP_MAX, LOOKUPS_MAX, OUTBOX_MAX, OWN_RELAYS_MAX, PEERS_MAX, RECEIPTED_MAX, ROUTE_CONNECTIONS_MAX,
-        STRANGERS_ANSWERED_MAX, WORKS_MAX,
+        ANNOUNCED_PER_RELAY_MAX, ANSWERED_MAX, CANARIES_PER_RELAY_MAX, CHAINS_MAX, FRAMES_MAX, FRAMES_PER_PEER_MAX, GAPS_MAX,
+        GIVEN_PEERS_MAX, HEARD_MAX, HELLOS_WAITING_MAX, INVITES_MAX, INVITES_OPEN_MAX, LOOKED_UP_MAX, LOOKUPS_MAX, OUTBOX_MAX,
+        OWN_LINES_MAX, OWN_RELAYS_MAX, PEERS_MAX, RECEIPTED_MAX, ROUTE_CONNECTIONS_MAX, STRANGERS_ANSWERED_MAX, WORKS_MAX,
     },
 };
 
@@ -25,7 +25,7 @@ impl Mesh {
     #[must_use]
     pub fn sizes(&self) -> Vec<Size> {
         let [runs, heard, said] = self.chains.sizes();
-        let [relays, lookups, looked_up] = self.relays.sizes();
+        let [relays, lookups, looked_up, canaries] = self.relays.sizes();
         let (frames, frames_to_one) = self.outbox.frames();
         [
             ("peers", self.directory.len(), PEERS_MAX),
@@ -46,8 +46,14 @@ impl Mesh {
             ("peers answered", self.answered.len(), ANSWERED_MAX),
             ("strangers answered", self.strangers_answered.len(), STRANGERS_ANSWERED_MAX),
             ("receipts repeated", self.receipted.len(), RECEIPTED_MAX),
+            ("announcements unanswered", self.announcer.unanswered(), OWN_RELAYS_MAX * ANNOUNCED_PER_RELAY_MAX),
+            ("canaries unanswered", canaries, OWN_RELAYS_MAX * CANARIES_PER_RELAY_MAX),
+            ("lines of ours", self.own_lines.len(), OWN_LINES_MAX),
             ("invites", self.invites.len(), INVITES_MAX + 2 * INVITES_OPEN_MAX),
+            ("invites answered", self.invite_answers.len(), INVITES_MAX + 2 * INVITES_OPEN_MAX),
             ("works", self.works.len(), WORKS_MAX),
+            // Between two inputs; what one step asks to be sealed is sealed before the next.
+            ("drafts unsealed", self.unsealed(), WORKS_MAX),
         ]
         .map(|(what, held, most)| Size { what, held, most })
         .to_vec()

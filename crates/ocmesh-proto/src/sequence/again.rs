@@ -7,7 +7,7 @@ use super::{Reply, reply};
 use crate::{
     AskedFacts, At, Change, Draft, DraftBody, Form, HistoryEntry, LineId, Mesh, MessageId, OwnLine, ParcelClass, Place, PubKey,
     SealRefused, Sealed,
-    limit::{ASK_NUMBERS_MAX, GIVEN_PEERS_MAX, NUMBER_MAX, OUTBOX_MAX},
+    limit::{ASK_NUMBERS_MAX, GIVEN_PEERS_MAX, NUMBER_MAX, OUTBOX_MAX, OWN_LINES_MAX},
     mesh::Job,
     outbox::Posting,
     time::{DAY, SECOND},
@@ -64,9 +64,28 @@ impl Mesh {
     }
 
     pub(crate) fn place_taken(&mut self, peer: PubKey, id: MessageId, place: &Place) {
+        if !self.own_lines.contains_key(&peer) {
+            self.make_room_for_a_line();
+        }
         let own = OwnLine { peer, line: place.line, number: place.number, last: id };
         self.own_lines.insert(peer, own);
         self.change(Change::PutOwnLine(own));
+    }
+
+    /// When there are too many: the lines to whom we forgot and then the shortest go, one in a hundred of all, so that the search is paid for
+    /// rarely. A peer that misses something of such a line is given what is left of it, and gives the rest up in time.
+    fn make_room_for_a_line(&mut self) {
+        if self.own_lines.len() < OWN_LINES_MAX {
+            return;
+        }
+        let mut lines: Vec<(bool, u64, PubKey)> =
+            self.own_lines.values().map(|own| (self.directory.trust(&own.peer).is_some(), own.number, own.peer)).collect();
+        lines.sort_unstable();
+        let too_many = lines.len().saturating_sub(OWN_LINES_MAX - OWN_LINES_MAX / 100);
+        for (_, _, peer) in lines.into_iter().take(too_many) {
+            self.own_lines.remove(&peer);
+            self.change(Change::DropOwnLine(peer));
+        }
     }
 
     /// A message of ours that we do not know has a place in the line we write in: our store is older than the truth (it was put back from a

@@ -1,11 +1,14 @@
 //! Every collection that others can fill, filled past its bound: what is held never passes what `limit.rs` allows. Gaps are in `gaps.rs`.
 
+#[path = "bounds/ours.rs"]
+mod ours;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use ocmesh_proto::{
     At, Body, Chain, Command, CommandId, Draft, Effect, Envelope, EventId, Facts, Form, InboundFacts, Input, InviteId, InviteSecret,
-    LineId, Link, Mesh, Opened, Origin, Policy, Presence, PubKey, ReceiptsSent, Recipient, Sealed, SendRequest, SignedEvent, Size,
-    Snapshot, Sub, Trust, kind, limit,
+    LineId, Link, Mesh, Opened, Origin, Policy, Presence, PubKey, ReceiptsSent, Recipient, RelayUrl, Sealed, SendRequest, SignedEvent,
+    Size, Snapshot, Sub, Trust, kind, limit,
     time::{DAY, SECOND},
 };
 
@@ -35,11 +38,17 @@ fn peer(n: u64) -> PubKey {
 
 impl Flooded {
     fn new() -> Self {
+        Self::at(vec![url(A)])
+    }
+
+    fn at(relays: Vec<RelayUrl>) -> Self {
         let now = At::from_secs(1_800_000_000);
-        let policy = Policy { relays: vec![url(A)], agent_sends_per_hour: u32::MAX, ..Policy::default() };
+        let policy = Policy { relays: relays.clone(), agent_sends_per_hour: u32::MAX, ..Policy::default() };
         let mut flooded = Self { mesh: Mesh::new(key(1), policy, Snapshot::default(), 1, now), now, fresh: 0, most: BTreeMap::new() };
         flooded.take(Input::Started);
-        flooded.take(Input::RelayChanged { relay: url(A), link: Link::Open });
+        for relay in relays {
+            flooded.take(Input::RelayChanged { relay, link: Link::Open });
+        }
         flooded
     }
 
@@ -111,9 +120,14 @@ impl Flooded {
         self.command(Command::SetTrust { peer: peer(n), trust: Trust::Trusted });
     }
 
-    fn send(&mut self, n: u64, origin: Origin) {
+    fn to_send(&self, n: u64, origin: Origin) -> Command {
         let content = format!("number {}", self.fresh);
-        self.command(Command::Send(SendRequest { to: Recipient::Key(peer(n)), content, origin, ..blank() }));
+        Command::Send(SendRequest { to: Recipient::Key(peer(n)), content, origin, ..blank() })
+    }
+
+    fn send(&mut self, n: u64, origin: Origin) {
+        let command = self.to_send(n, origin);
+        self.command(command);
     }
 
     fn pass(&mut self, ms: u64) {
@@ -214,16 +228,6 @@ fn our_own_agent_fills_no_more_than_the_bounds() {
 }
 
 #[test]
-fn work_is_done_for_no_more_messages_at_a_time() {
-    let mut flooded = Flooded::new();
-    for n in 0..2 * limit::WORKS_MAX as u64 {
-        flooded.presence(Presence { author: peer(n), work_asked: 16, forms: vec![Form::Nip17], ..presence_of(2, flooded.now) });
-        flooded.send(n, Origin::Owner);
-    }
-    flooded.was_full("works");
-}
-
-#[test]
 fn look_ups_are_remembered_of_no_more_than_so_many_peers() {
     let mut flooded = Flooded::new();
     for n in 0..limit::LOOKED_UP_MAX as u64 + 500 {
@@ -232,19 +236,4 @@ fn look_ups_are_remembered_of_no_more_than_so_many_peers() {
         flooded.take(Input::CaughtUp { relay: url(A), sub: Sub::Lookup(n), cut: None });
     }
     flooded.was_full("look-ups remembered");
-}
-
-#[test]
-fn invites_are_kept_for_no_more_than_so_many() {
-    let mut flooded = Flooded::new();
-    let over = limit::INVITES_MAX as u64 + 100;
-    for n in 0..over + 100 {
-        let invite = InviteId(n);
-        flooded.command(Command::Invite { id: invite, secret: InviteSecret(id(6, n)), life_ms: DAY, petname: None });
-        if n < over {
-            flooded.command(Command::RevokeInvite { id: invite });
-        }
-    }
-    let held = flooded.most["invites"];
-    assert!(held >= limit::INVITES_MAX + limit::INVITES_OPEN_MAX, "{held} invites: this test does not fill them");
 }
