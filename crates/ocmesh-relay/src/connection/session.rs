@@ -314,3 +314,6 @@ impl<'a> Session<'a> {
 async fn poll_info(info: &mut Option<Pin<Box<dyn Future<Output = Option<Found>> + Send + '_>>>) -> Option<Found> {
     info.as_mut()?.await
 }
+
+#[cfg(test)]
+mod tests;
