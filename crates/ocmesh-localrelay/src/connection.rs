@@ -161,3 +161,6 @@ async fn in_time(
         written = timeout(write_max, write) => written.map_err(|_| Ended::Slow)?.map_err(|_| Ended::ByClient),
     }
 }
+
+#[cfg(test)]
+mod tests;

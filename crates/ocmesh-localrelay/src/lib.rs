@@ -13,6 +13,7 @@ mod http;
 mod info;
 mod journal;
 mod kind;
+mod limit;
 pub mod nip42;
 mod options;
 mod relay;

@@ -12,16 +12,15 @@ use nostr::event::Event;
 use crate::{
     filter::Filter,
     frame::{ClientFrame, RelayFrame},
-    kind, nip42,
+    kind,
+    limit::KEYS_MAX,
+    nip42,
     options::{AuthMode, RelayOptions},
     store::{News, Store},
     stored::Stored,
     table::Outcome,
 };
 use negentropy::Comparison;
-
-/// Keys one connection may authenticate as: an agent has one, a host with several a few.
-const KEYS_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Session {

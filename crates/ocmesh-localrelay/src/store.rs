@@ -11,14 +11,11 @@ use tokio::sync::broadcast;
 use crate::{
     filter::Filter,
     journal::{Journal, JournalError},
+    limit::NEWS_MAX,
     options::{Limits, Storage},
     stored::Stored,
     table::{Outcome, Table},
 };
-
-/// News waiting for the slowest connection. A connection that falls this far behind is cut off. Most of these events are kept in the
-/// table anyway, so the queue costs little.
-const NEWS_MAX: usize = 4_096;
 
 /// An event just accepted. `number` rises by one each time.
 #[derive(Debug, Clone)]

@@ -9,8 +9,7 @@ use nostr::nips::nip44::v2::ConversationKey;
 use ocmesh_proto::PubKey;
 use zeroize::Zeroizing;
 
-/// Keys kept, some 100 KB: more peers than one agent talks with at a time. When they are full they are all forgotten, and computed anew.
-const KEPT_MAX: usize = 1_024;
+use crate::limit::CONVERSATIONS_MAX;
 
 /// What one secret key has in common with each of its peers (NIP-44). Wiped from memory on drop.
 #[derive(Default)]
@@ -29,7 +28,7 @@ impl Conversations {
         let key = derive()?;
         let bytes = Zeroizing::new(key.as_bytes().try_into().ok()?);
         let mut kept = lock();
-        if kept.len() >= KEPT_MAX {
+        if kept.len() >= CONVERSATIONS_MAX {
             kept.clear();
         }
         kept.insert(*peer, bytes);
@@ -60,10 +59,12 @@ mod tests {
             computed
         };
         assert_eq!([ask(1), ask(2), ask(1), ask(2)], [1, 2, 2, 2]);
-        for number in 0..KEPT_MAX * 2 {
-            ask(number);
-        }
-        assert!(conversations.0.lock().unwrap().len() <= KEPT_MAX);
+        let kept = || conversations.0.lock().unwrap().len();
+        (0..CONVERSATIONS_MAX).for_each(|number| _ = ask(number));
+        assert_eq!(kept(), CONVERSATIONS_MAX);
+        // One more, and they are all computed anew.
+        let before = ask(CONVERSATIONS_MAX);
+        assert_eq!((kept(), ask(1)), (1, before + 1));
     }
 
     #[test]

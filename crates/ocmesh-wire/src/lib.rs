@@ -13,6 +13,7 @@ pub mod invite;
 mod key_text;
 mod keys;
 mod legacy;
+mod limit;
 mod open;
 mod pow;
 mod presence;
