@@ -1,6 +1,7 @@
 //! The mesh task: one owner of the core and of the writing store, fed by the relay pool and the Local API.
 
 mod ask;
+mod assembled;
 mod copies;
 mod effects;
 mod facts;
@@ -14,40 +15,29 @@ mod view;
 mod worker;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Instant,
 };
 
-use ocmesh_proto::{At, Door, EventId, Mesh, Policy, Snapshot, Sub, kind, time::MINUTE};
-use ocmesh_relay::{Authenticator, HeldEvent, HeldSet, Holdings, HookClient, Pool, PoolConfig, Tuning};
-use ocmesh_store::{ReadError, Reader, Store};
+use ocmesh_proto::{At, Policy, time::MINUTE};
+use ocmesh_relay::Pool;
+use ocmesh_store::{ReadError, Store};
 use ocmesh_wire::Keys;
-use tokio::{
-    runtime::Handle,
-    sync::{broadcast, mpsc, watch},
-};
+use tokio::runtime::Handle;
 
 pub use ask::{Ask, AskError, MeshHandle, NumberedNotice, RelayView, Told, View};
 
-use self::{
-    forgeries::Forgeries,
-    ingest::Ingest,
-    recent::{Generations, Recent},
-    task::MeshTask,
-    worker::Worker,
-};
+use self::assembled::Assembled;
 use crate::{
     clock::Clock,
-    limit::{FORGED_MAX, HELD_MAX, INPUTS_MAX, NOTICES_MAX, QUESTIONS_MAX},
     shutdown::StopToken,
-    wake::{Dispatcher, Tools, WakeConfig},
+    wake::{Dispatcher, WakeConfig},
 };
 
 /// A mesh task that was not seen for longer hangs: it wakes at least once a minute, and no transaction takes as long as another.
@@ -146,108 +136,15 @@ impl Waker {
     }
 }
 
-struct AuthKeys {
-    keys: Arc<Keys>,
-    clock: Clock,
-}
-
-impl Authenticator for AuthKeys {
-    fn sign_auth(&self, relay: &str, challenge: &str) -> Option<String> {
-        Some(ocmesh_wire::sign_auth(&self.keys, relay, challenge, self.clock.now()))
-    }
-}
-
-/// What the store has handled, for comparing sets with relays: one set is read at a time, so that all relays that come back together cost one
-/// connection's memory, and leave the Local API's alone.
-struct Shelf(Reader);
-
-impl Holdings for Shelf {
-    fn held(&self, sub: &str, since: Option<u64>) -> Option<HeldSet> {
-        let kind = match sub.parse() {
-            Ok(Sub::Wraps) => kind::GIFT_WRAP,
-            Ok(Sub::Legacy) => kind::LEGACY_DIRECT,
-            _ => return None,
-        };
-        let since = At::from_secs(since.unwrap_or(0));
-        let event = |dated: At, id: EventId| HeldEvent { created_at: dated.secs(), id: *id.as_bytes() };
-        let held = self.0.held(kind, since, HELD_MAX, event);
-        held.inspect_err(|error| tracing::warn!(%error, "cannot tell a relay what is here")).ok()?
-    }
-}
-
 impl Engine {
     /// Starts the threads. What is known of peers is read by the mesh's own; see [`MeshHandle::opened`]. Call within a tokio runtime.
     ///
     /// # Errors
     /// The store cannot be read, or the system gives no thread.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
-        let EngineParts { keys, store, policy, clock, stop, version, wakes, home } = parts;
-        let now = clock.now();
-        let ourselves = Snapshot { own: store.own()?, ..Snapshot::default() };
-        let mesh = Mesh::new(keys.public(), policy.clone(), ourselves, seed(now), now);
-        let authenticator = Arc::new(AuthKeys { keys: Arc::clone(&keys), clock: clock.clone() });
-        let user_agent = format!("ocmesh/{version}");
-        let holdings = Arc::new(Shelf(store.slow_reader()));
-        let (pool, events) = Pool::start(PoolConfig { authenticator, holdings, user_agent, tuning: Tuning::default() });
-        let npub = ocmesh_wire::npub(&keys.public());
-        let tools =
-            Tools { client: HookClient::new(format!("ocmesh/{version}")), reader: store.reader(), npub, clock: clock.clone(), home };
-        let (wakes, woken) = Dispatcher::new(&wakes, tools, Handle::current(), stop.clone());
-        let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
-        let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
-        let (notices, _) = broadcast::channel(NOTICES_MAX);
-        let first_view = Arc::new(view::opening(&mesh));
-        let (view, seen) = watch::channel(first_view);
-        let recent = Arc::new(Mutex::new(Recent::default()));
-        let accepted = Arc::new(Mutex::new(Arc::clone(mesh.accepted_peers())));
-        let (worker, worked, working) = Worker::start(Arc::clone(&keys), clock.clone())?;
-        let handle = MeshHandle::new(ask, seen, notices.clone());
-        let ingest = Ingest {
-            keys: Arc::clone(&keys),
-            clock: clock.clone(),
-            recent: Arc::clone(&recent),
-            door: Door::new(policy.inbox_work),
-            accepted: Arc::clone(&accepted),
-            forgeries: Forgeries::default(),
-            forged: Generations::of(FORGED_MAX),
-            inputs: inputs_in,
-        };
-        let ended = stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
-        let pulse = Pulse::new();
-        let task = MeshTask {
-            pulse: pulse.clone(),
-            mesh,
-            store,
-            keys,
-            policy,
-            version,
-            clock,
-            pool: pool.clone(),
-            recent,
-            accepted,
-            worker,
-            worked,
-            questions,
-            inputs,
-            heard: VecDeque::new(),
-            wakes: wakes.clone(),
-            woken,
-            local_ahead_ms: None,
-            view,
-            notices,
-            stop,
-            waiting: BTreeMap::new(),
-            next_command: 0,
-            told_to_stop: false,
-            finish_by: None,
-            failed_messages: 0,
-            prune_at: now,
-            finished: false,
-            later: VecDeque::new(),
-            failures: recover::Failures::default(),
-            crowd: journal::Crowd::default(),
-            gave_up: false,
-        };
+        let Assembled { task, ingest, events, handle, working } = assembled::assemble(parts)?;
+        let ended = task.stop.clone().drop_guard(); // However the mesh ends, the daemon ends with it.
+        let (wakes, pool, pulse) = (task.wakes.clone(), task.pool.clone(), task.pulse.clone());
         let runtime = Handle::current();
         let ingesting = thread::Builder::new().name("ingest".to_owned()).spawn(move || ingest.run(events))?;
         let mesh = thread::Builder::new().name("mesh".to_owned()).spawn(move || {

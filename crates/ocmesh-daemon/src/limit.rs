@@ -21,6 +21,13 @@ pub(crate) const TAKEN_MAX: usize = 64;
 /// Inputs taken from the thread that opens events at once: it waits for room while the mesh is slower, and is woken for so many and not for each.
 pub(crate) const HEARD_MAX: usize = 256;
 
+/// Inputs written in one transaction: enough to share a disk flush under load, few enough that a caller waits only milliseconds. So many callers
+/// wait for its commit at most.
+pub(crate) const BATCH_MAX: usize = 128;
+
+/// Presences alone written in one transaction. A crowd's rows share pages, and a page is encrypted once a transaction, however often it changed.
+pub(crate) const PRESENCES_MAX: usize = 2_048;
+
 /// Ids of events kept in each of two generations: a day of a busy mesh's presence. Both together take 1.2 MB, once and for all: a table that
 /// grows and is thrown away again and again would leave the process a little larger each time.
 pub(crate) const GENERATION_IDS_MAX: usize = 32_768;

@@ -44,7 +44,11 @@ pub fn start(home: &Home, config: LogConfig, clock: Clock, to_stderr: bool) -> R
 }
 
 fn lines_to(file: DayFile) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_WAITING_MAX).thread_name("log").finish(file)
+    let dropped = file.dropped();
+    let (writer, guard) = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_WAITING_MAX).thread_name("log").finish(file);
+    // The first and only time.
+    let _ = dropped.set(writer.error_counter());
+    (writer, guard)
 }
 
 /// Our own crates at the level asked for; everyone else's warnings at most.

@@ -33,15 +33,11 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    limit::HEARD_MAX,
+    limit::{BATCH_MAX, HEARD_MAX, PRESENCES_MAX},
     shutdown::StopToken,
     wake::{Answered, Dispatcher},
 };
 
-/// Inputs written in one transaction: enough to share a disk flush under load, few enough that a caller waits only milliseconds.
-const BATCH_MAX: usize = 128;
-/// Presences alone written in one transaction. A crowd's rows share pages, and a page is encrypted once a transaction, however often it changed.
-const PRESENCES_MAX: usize = 2_048;
 /// So long presences wait for more of them in all: nobody waits for one, and a crowd comes within moments.
 const GATHER_MAX: Duration = Duration::from_millis(200);
 /// They are looked at together after this: to be woken for each costs more than to write it.
@@ -82,6 +78,7 @@ pub(crate) struct MeshTask {
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) notices: broadcast::Sender<Arc<NumberedNotice>>,
     pub(crate) stop: StopToken,
+    /// Who asked in the transaction under way. Each is answered after its commit, so that there are no more than [`BATCH_MAX`].
     pub(crate) waiting: BTreeMap<CommandId, oneshot::Sender<Result<Told, AskError>>>,
     pub(crate) next_command: u64,
     pub(crate) told_to_stop: bool,
@@ -90,7 +87,7 @@ pub(crate) struct MeshTask {
     pub(crate) failed_messages: u64,
     pub(crate) prune_at: At,
     pub(crate) finished: bool,
-    /// Inputs that came up after a transaction.
+    /// Inputs that came up after a transaction: one for a publish that the core has in flight, of which each relay has so many, or for a work.
     pub(crate) later: VecDeque<Input>,
     pub(crate) failures: Failures,
     pub(crate) crowd: journal::Crowd,
@@ -472,3 +469,6 @@ fn is_presence(arrival: &Arrival) -> bool {
 fn heard(input: Input) -> Arrival {
     Arrival::Heard(input.into())
 }
+
+#[cfg(test)]
+mod tests;

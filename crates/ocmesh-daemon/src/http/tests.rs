@@ -63,6 +63,7 @@ struct Daemon {
     notices: broadcast::Sender<Arc<NumberedNotice>>,
     asked: Arc<Mutex<Vec<Ask>>>,
     clock_breaks: Arc<AtomicBool>,
+    api: Arc<Api>,
     stop: StopToken,
     serving: Option<JoinHandle<()>>,
 }
@@ -138,8 +139,8 @@ impl Daemon {
             clock: Clock::from_fn(move || if breaks.load(Ordering::Relaxed) { panic!("the clock broke") } else { NOW }),
             stop: stop.clone(),
         });
-        let serving = Some(tokio::spawn(serve(api, Listeners { tcp, unix })));
-        Self { home, port, store: Mutex::new(store), view, notices, asked, clock_breaks, stop, serving }
+        let serving = Some(tokio::spawn(serve(Arc::clone(&api), Listeners { tcp, unix })));
+        Self { home, port, store: Mutex::new(store), view, notices, asked, clock_breaks, api, stop, serving }
     }
 
     fn socket(&self) -> PathBuf {

@@ -5,11 +5,13 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::PathBuf,
+    sync::{Arc, OnceLock},
 };
 
 use ocmesh_proto::At;
 use time::{Date, OffsetDateTime, macros::format_description};
 use tracing::Level;
+use tracing_appender::non_blocking::ErrorCounter;
 
 use super::{line, old_days::OldDays};
 use crate::{
@@ -35,6 +37,10 @@ pub(super) struct DayFile {
     to_stderr: bool,
     open: Option<OpenFile>,
     lost_lines: u64,
+    /// Counts the lines that found no room on the way here.
+    dropped: Arc<OnceLock<ErrorCounter>>,
+    /// Of those, so many were said to be lost.
+    dropped_told: usize,
     rotate_not_before: At,
     bytes_max: u64,
 }
@@ -48,7 +54,23 @@ struct OpenFile {
 impl DayFile {
     pub(super) fn new(home: &Home, config: LogConfig, clock: Clock, to_stderr: bool) -> Self {
         let old_days = OldDays::new(home.old_logs(), config);
-        Self { path: home.log(), old_days, clock, to_stderr, open: None, lost_lines: 0, rotate_not_before: At(0), bytes_max: BYTES_MAX }
+        Self {
+            path: home.log(),
+            old_days,
+            clock,
+            to_stderr,
+            open: None,
+            lost_lines: 0,
+            dropped: Arc::default(),
+            dropped_told: 0,
+            rotate_not_before: At(0),
+            bytes_max: BYTES_MAX,
+        }
+    }
+
+    /// Where the counter of lines that find no room is put, once there is one.
+    pub(super) fn dropped(&self) -> Arc<OnceLock<ErrorCounter>> {
+        Arc::clone(&self.dropped)
     }
 
     #[cfg(test)]
@@ -65,13 +87,15 @@ impl DayFile {
             Some(open) => open,
             None => self.open_file(today)?,
         };
-        if self.lost_lines > 0 {
+        let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
+        let lost = self.lost_lines.saturating_add(u64::try_from(dropped.saturating_sub(self.dropped_told)).unwrap_or(u64::MAX));
+        if lost > 0 {
             let mut note = line::head(now, Level::WARN);
             note.push_str("some log lines could not be written");
-            line::push_pair(&mut note, "lost", &self.lost_lines.to_string());
+            line::push_pair(&mut note, "lost", &lost.to_string());
             note.push('\n');
             open.write(note.as_bytes())?;
-            self.lost_lines = 0;
+            (self.lost_lines, self.dropped_told) = (0, dropped);
         }
         open.write(text)?;
         self.open = Some(open);

@@ -16,6 +16,7 @@ use ocmesh_proto::{
     At,
     time::{DAY, HOUR, SECOND},
 };
+use ocmesh_testkit::wait;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
@@ -325,6 +326,39 @@ fn dependencies_only_warn_and_say_who_they_are() {
         tracing::error!(target: "ocmesh_relay", "ours, worse");
     });
     assert_eq!(texts(&log), ["ours, worse"]);
+}
+
+#[tokio::test]
+async fn lines_that_a_slow_disk_has_no_room_for_are_dropped_counted_and_said() {
+    const TOO_MANY: usize = 100;
+    let world = World::new();
+    let disk = Arc::new(std::sync::Mutex::new(()));
+    let slow = Arc::clone(&disk);
+    // The writing thread looks at the time before it writes.
+    let clock = Clock::from_fn(move || {
+        drop(slow.lock());
+        At(MONDAY)
+    });
+    let (writer, _guard) = lines_to(DayFile::new(&world.home(), world.config, clock, false));
+    let counter = writer.error_counter();
+    let subscriber = tracing_subscriber::registry().with(LineLayer::new(writer, world.clock())).with(filter(LogLevel::Info));
+    let stuck = disk.lock().unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        (0..LINES_WAITING_MAX + TOO_MANY).for_each(|n| tracing::info!(target: "ocmesh_daemon", n, "line"));
+    });
+    let dropped = counter.dropped_lines();
+    drop(stuck);
+    // The thread may have had one in its hand.
+    assert!((TOO_MANY - 1..=TOO_MANY).contains(&dropped), "{dropped}");
+    let written = LINES_WAITING_MAX + TOO_MANY - dropped;
+    let last = format!("line n={}", written - 1);
+    let log = wait::until("the lines that found room", wait::PATIENCE, async || {
+        let log = texts(&fs::read_to_string(world.home().log()).unwrap_or_default());
+        (log.last() == Some(&last)).then_some(log)
+    });
+    let log = log.await.unwrap();
+    let note = format!("some log lines could not be written lost={dropped}");
+    assert!(log.contains(&note) && log.len() == written + 1, "{} lines", log.len());
 }
 
 /// Runs this test binary again, as the log is one for a whole process.

@@ -1,6 +1,11 @@
 //! Slow, huge and many: each is bounded, and none of them locks others out.
 
-use super::*;
+use std::sync::{Condvar, atomic::AtomicUsize};
+
+use futures_util::future::join_all;
+
+use super::{super::store, *};
+use crate::limit::READS_MAX;
 
 #[tokio::test]
 async fn a_huge_body_is_refused_by_its_length_and_by_its_bytes() {
@@ -62,6 +67,59 @@ async fn many_connections_are_bounded_and_the_socket_stays_open_for_the_owner() 
     })
     .await
     .expect("closed connections make room");
+}
+
+/// Questions to the store that end when the test says so.
+#[derive(Default)]
+struct Slow {
+    inside: AtomicUsize,
+    most: AtomicUsize,
+    ended: Mutex<bool>,
+    end: Condvar,
+}
+
+impl Slow {
+    fn ask(&self) {
+        let inside = self.inside.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(inside, Ordering::Relaxed);
+        drop(self.end.wait_while(self.ended.lock().unwrap(), |ended| !*ended).unwrap());
+        self.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn let_go(&self) {
+        *self.ended.lock().unwrap() = true;
+        self.end.notify_all();
+    }
+}
+
+#[tokio::test]
+async fn so_many_questions_to_the_store_are_asked_at_one_time_and_the_others_wait_for_their_turn() {
+    let daemon = Daemon::new().await;
+    let slow = Arc::new(Slow::default());
+    let reads: Vec<_> = (0..2 * READS_MAX)
+        .map(|_| {
+            let (api, slow) = (Arc::clone(&daemon.api), Arc::clone(&slow));
+            tokio::spawn(async move { store::read(&api, move |_| Ok(slow.ask())).await.is_ok() })
+        })
+        .collect();
+    let full = async {
+        while slow.inside.load(Ordering::Relaxed) < READS_MAX {
+            tokio::task::yield_now().await;
+        }
+    };
+    let full = tokio::time::timeout(BOUND, full).await;
+    let turns_left = daemon.api.reads.available_permits();
+    // A call that needs the store waits behind them; one that does not is answered.
+    let mut client = TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
+    let call = format!("GET /peers HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", daemon.port);
+    client.write_all(call.as_bytes()).await.unwrap();
+    let health = daemon.get("/health").await.status;
+    let early = client.try_read(&mut [0]).is_ok();
+    // Before anything is looked at: a test that has failed must not leave threads waiting.
+    slow.let_go();
+    assert!(join_all(reads).await.into_iter().all(Result::unwrap));
+    assert_eq!((full, turns_left, slow.most.load(Ordering::Relaxed)), (Ok(()), 0, READS_MAX));
+    assert_eq!((health, early, read_reply(&mut client).await.status), (200, false, 200));
 }
 
 /// Real sockets and virtual time do not mix, so these wait for real: both patient seconds at once.
