@@ -96,7 +96,7 @@ impl Slow {
 async fn so_many_questions_to_the_store_are_asked_at_one_time_and_the_others_wait_for_their_turn() {
     let daemon = Daemon::new().await;
     let slow = Arc::new(Slow::default());
-    let reads: Vec<_> = (0..2 * READS_MAX)
+    let reads: Vec<_> = (0..=READS_MAX)
         .map(|_| {
             let (api, slow) = (Arc::clone(&daemon.api), Arc::clone(&slow));
             tokio::spawn(async move { store::read(&api, move |_| Ok(slow.ask())).await.is_ok() })
