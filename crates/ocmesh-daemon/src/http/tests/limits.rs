@@ -99,7 +99,11 @@ async fn so_many_questions_to_the_store_are_asked_at_one_time_and_the_others_wai
     let reads: Vec<_> = (0..=READS_MAX)
         .map(|_| {
             let (api, slow) = (Arc::clone(&daemon.api), Arc::clone(&slow));
-            tokio::spawn(async move { store::read(&api, move |_| Ok(slow.ask())).await.is_ok() })
+            let ask = move |_: &_| {
+                slow.ask();
+                Ok(())
+            };
+            tokio::spawn(async move { store::read(&api, ask).await.is_ok() })
         })
         .collect();
     let full = async {
