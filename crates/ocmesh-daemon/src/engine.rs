@@ -2,6 +2,8 @@
 
 mod ask;
 mod assembled;
+#[cfg(feature = "benching")]
+pub mod benching;
 mod copies;
 mod effects;
 mod facts;

@@ -1,5 +1,7 @@
 //! The Local API: a router over the mesh and the store, behind one guard. It decides nothing about the mesh.
 
+#[cfg(feature = "benching")]
+pub mod benching;
 mod body;
 mod docs;
 mod error;

@@ -119,7 +119,8 @@ const FENCES: &[Fence] = &[
     },
     Fence {
         of: "ocmesh-bench",
-        may: &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store", "ocmesh-api"],
+        // The daemon for the paths that are counted alone: it must not be linked.
+        may: &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store", "ocmesh-api", "ocmesh-daemon"],
         never_names: &["rusqlite", "nostr"],
         never_links: &["ocmesh-daemon", "axum"],
         why: "the laboratory measures from outside: it makes events and stores with our crates, and talks to daemons over sockets",
@@ -205,7 +206,7 @@ mod tests {
             ("ocmesh", true, &["ocmesh-daemon", "ocmesh-mcp", "ocmesh-api", "ocmesh-localrelay"], &["ocmesh-testkit"]),
             ("ocmesh-testkit", true, &["ocmesh-localrelay", "ocmesh-api"], &[]),
             ("ocmesh-fuzz", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-api"], &[]),
-            ("ocmesh-bench", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store"], &[]),
+            ("ocmesh-bench", true, &["ocmesh-proto", "ocmesh-wire", "ocmesh-relay", "ocmesh-store"], &["ocmesh-daemon"]),
             ("xtask", true, &["ocmesh-testkit"], &[]),
             ("serde", false, &[], &[]),
             ("nostr", false, &["serde"], &[]),
@@ -264,6 +265,11 @@ mod tests {
         );
         assert_only(&check_with(&[("ocmesh-proto", true, &["serde"], &["ocmesh-testkit"])]), "ocmesh-proto -> ocmesh-testkit (in tests)");
         assert_only(&check_with(&[("ocmesh-relay", true, &["tokio", "ocmesh-testkit"], &[])]), "ocmesh-relay -> ocmesh-testkit");
+    }
+
+    #[test]
+    fn the_laboratory_counts_the_daemon_and_does_not_link_it() {
+        assert_only(&check_with(&[("ocmesh-bench", true, &["ocmesh-daemon"], &[])]), "ocmesh-bench -> ocmesh-daemon");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Ingest {
         }
     }
 
-    fn hear(&mut self, event: PoolEvent) -> Option<Heard> {
+    pub(super) fn hear(&mut self, event: PoolEvent) -> Option<Heard> {
         match event {
             PoolEvent::Event { relay, json, id, kind, created_at, .. } => {
                 let handled = Handled { kind, dated: At::from_secs(created_at), id: id.parse().ok()? };
