@@ -1,6 +1,14 @@
 //! The paths that are counted and measured: what a daemon does again and again, prepared so that only the path itself is run. A work may be
 //! run any number of times; nothing in it is random but keys of a message.
 
+// By their places, as `benches/paths.rs` takes this file in by its own.
+#[path = "paths/arriving.rs"]
+mod arriving;
+#[path = "paths/http.rs"]
+mod http;
+#[path = "paths/sent.rs"]
+mod sent;
+
 use std::hint::black_box;
 
 use ocmesh_api::Peer;
@@ -32,7 +40,7 @@ pub(crate) type Work = Box<dyn FnMut()>;
 /// A path's name, and what prepares it.
 pub(crate) type Path = (&'static str, fn() -> Work);
 
-/// Every path.
+/// Every path. New ones at the end: what one leaves of the heap moves the counts of those after it.
 pub(crate) const PATHS: &[Path] = &[
     ("frame: an EVENT is read", || {
         let frame = format!("[\"EVENT\",\"presence\",{PRESENCE}]");
@@ -114,6 +122,12 @@ pub(crate) const PATHS: &[Path] = &[
         let page: Vec<Peer> = (0..50).map(shown).collect();
         Box::new(move || drop(black_box(ocmesh_api::json::to_string(black_box(&page)).unwrap())))
     }),
+    ("http: a page of 50 peers", || http::page("/peers?limit=50", 50)),
+    ("http: a page of 100 messages", || http::page("/messages?limit=100", 100)),
+    ("mesh: a message goes out", sent::message),
+    ("engine: a duplicate is dropped", arriving::duplicate),
+    ("wire: an event's id and signature are checked", arriving::checked),
+    ("wire: a forged id is refused", arriving::forged),
 ];
 
 /// Done once before: tables of the curve, prepared statements and pages in memory are made in the first run of a process.
