@@ -179,11 +179,16 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1_024];
-            let length = stream.read(&mut request).unwrap();
+            // It comes in as many parts as it likes.
+            let (mut request, mut part) = (String::new(), [0; 1_024]);
+            while !request.ends_with("\r\n\r\n") {
+                let length = stream.read(&mut part).unwrap();
+                assert!(length > 0, "{request}");
+                request.push_str(std::str::from_utf8(&part[..length]).unwrap());
+            }
             let body = "{\"state\":\"ok\",\"daemon_version\":\"0.3.0\",\"pid\":4242}";
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
-            String::from_utf8_lossy(&request[..length]).into_owned()
+            request
         });
         assert_eq!(PortHolder::find_within(port, Duration::from_secs(60)), PortHolder::Ocmesh { pid: Some(4242) });
         let request = server.join().unwrap();
