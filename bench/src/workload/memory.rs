@@ -15,12 +15,8 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     let full = format!("resident, {peers} peers and {messages} messages");
     for who in lab.who.clone() {
         for (what, goal, messages, peers) in [("resident, idle", 20.0, 0, 0), (full.as_str(), 48.0, messages, peers)] {
-            if !who.is_daemon() {
-                if messages == 0 {
-                    let resident = bare(lab, who).await?;
-                    let remark = format!("left out, as it has no outbox, no Local API and nothing to keep ({resident:.1} MB)");
-                    lab.figures.of("memory", what, "MB").remark(who, remark);
-                }
+            // A bare client has no store that could be full.
+            if messages > 0 && !who.is_daemon() {
                 continue;
             }
             let resident = resident(lab, who, messages, peers).await?;
@@ -28,7 +24,11 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
             if who == Who::Ocmesh {
                 figure.goal(goal);
             }
-            figure.add(who, resident);
+            if who.is_daemon() {
+                figure.add(who, resident);
+            } else {
+                figure.remark(who, format!("left out, as it has no outbox, no Local API and nothing to keep ({resident:.1} MB)"));
+            }
         }
     }
     for (messages, peers) in lab.sizes.stores.clone().into_iter().filter(|(messages, _)| *messages > 0) {
@@ -42,22 +42,15 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
 /// Megabytes of a daemon on such a store.
 async fn resident(lab: &Lab, who: Who, messages: u64, peers: u64) -> Result<f64> {
     let relay = Feeder::start().await?;
-    let home = seed::home(&lab.places, who, messages, peers, &format!("memory-{}", who.name())).await?;
+    let name = format!("memory-{}", who.name());
+    let home = if who.is_daemon() { seed::home(&lab.places, who, messages, peers, &name).await? } else { lab.places.fresh_home(&name)? };
     let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
-    let mut http = running.http().await?;
-    http.get("/peers").await?;
-    http.get("/messages").await?;
+    if who.is_daemon() {
+        let mut http = running.http().await?;
+        http.get("/peers").await?;
+        http.get("/messages").await?;
+    }
     // paces: memory of a daemon at rest
-    sleep(SETTLE).await;
-    process::rss_mb(running.pid)
-}
-
-/// Megabytes of a client without a store of messages.
-async fn bare(lab: &Lab, who: Who) -> Result<f64> {
-    let relay = Feeder::start().await?;
-    let home = lab.places.fresh_home(&format!("memory-{}", who.name()))?;
-    let (running, _) = lab.places.start(who, &home, &[relay.url()]).await?;
-    // paces: memory of a client at rest
     sleep(SETTLE).await;
     process::rss_mb(running.pid)
 }
