@@ -12,7 +12,7 @@ pub(crate) const NOTICES_MAX: usize = 1_024;
 /// Events compared with a relay's set at most, 40 bytes each; an inbox with more in a month is paged instead.
 pub(crate) const HELD_MAX: usize = 50_000;
 
-/// Forged events remembered in each of two generations: more than a relay shows of them in one page.
+/// False signatures remembered in each of two generations: more than a relay shows of them in one page.
 pub(crate) const FORGED_MAX: usize = 1_024;
 
 /// Events taken from the pool at once. Where more come than are looked at, whoever waits for room is woken for that many and not for each.

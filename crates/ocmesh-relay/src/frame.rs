@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+    de::{IgnoredAny, SeqAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
 
@@ -14,8 +14,8 @@ const SUB_BYTES_MAX: usize = 64;
 /// Something a relay said.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame<'a> {
-    /// An event for a subscription; `json` is the object as written.
-    Event { sub: Cow<'a, str>, json: &'a str },
+    /// An event for a subscription, as far as it was read.
+    Event { sub: Cow<'a, str>, claim: Claim<'a> },
     /// The answer to an EVENT or AUTH.
     Ok { id: Cow<'a, str>, accepted: bool, said: String },
     /// The end of stored events; `finish` is NIP-67's word that there are no more behind a page cap.
@@ -42,6 +42,13 @@ pub(crate) struct BadFrame;
 impl<'a> Frame<'a> {
     /// Parses a text frame. Allocates no more than the short texts in it.
     pub(crate) fn parse(text: &'a str, event_bytes_max: usize) -> Result<Self, BadFrame> {
+        // What is not written the usual way is read the general way, which decides.
+        if let Some((sub, json)) = usual_event(text)
+            && json.len() <= event_bytes_max
+            && let Ok(claim) = Claim::parse(json)
+        {
+            return Ok(Self::Event { sub: Cow::Borrowed(sub), claim });
+        }
         let parts: Parts<'a> = serde_json::from_str(text).map_err(|_| BadFrame)?;
         let [label, first, second, third] = parts.0;
         let label = string(label)?;
@@ -51,7 +58,7 @@ impl<'a> Frame<'a> {
                 if json.len() > event_bytes_max {
                     return Err(BadFrame);
                 }
-                Self::Event { sub: sub(first)?, json }
+                Self::Event { sub: sub(first)?, claim: Claim::parse(json)? }
             }
             "OK" => {
                 let accepted = second.and_then(|raw| serde_json::from_str(raw.get()).ok()).ok_or(BadFrame)?;
@@ -66,6 +73,14 @@ impl<'a> Frame<'a> {
             _ => Self::Other,
         })
     }
+}
+
+/// The subscription and the object of an event frame without white space and escapes, as relays write them, so that the object is walked once.
+/// Whether it is one, and one alone, is seen when it is parsed.
+fn usual_event(text: &str) -> Option<(&str, &str)> {
+    let (sub, json) = text.strip_prefix(r#"["EVENT",""#)?.strip_suffix(']')?.split_once(r#"","#)?;
+    let is_plain = sub.len() <= SUB_BYTES_MAX && sub.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
+    (is_plain && json.starts_with('{') && json.ends_with('}')).then_some((sub, json))
 }
 
 /// The first four elements of an array, unparsed; the rest is skipped.
@@ -121,7 +136,7 @@ fn says_finish(raw: &RawValue) -> bool {
 }
 
 /// What an event says of itself, as far as filters look. Nothing of it is verified.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Claim<'a> {
     pub(crate) id: &'a str,
     pub(crate) pubkey: &'a str,
@@ -148,7 +163,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// The single-letter tags with their first value.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Tags<'a>(pub(crate) Vec<(char, Cow<'a, str>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
@@ -161,18 +176,61 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut tags = Vec::new();
-                while let Some(parts) = seq.next_element::<Parts<'de>>()? {
-                    let [Some(name), Some(value), ..] = parts.0 else { continue };
-                    let name = string(Some(name)).map_err(A::Error::custom)?;
-                    let mut letters = name.chars();
-                    if let (Some(letter), None) = (letters.next(), letters.next()) {
-                        tags.push((letter, string(Some(value)).map_err(A::Error::custom)?));
-                    }
+                while let Some(Tag(tag)) = seq.next_element()? {
+                    tags.extend(tag);
                 }
                 Ok(Tags(tags))
             }
         }
         deserializer.deserialize_seq(TagsVisitor)
+    }
+}
+
+/// One tag, where filters can ask for it.
+struct Tag<'a>(Option<(char, Cow<'a, str>)>);
+
+impl<'de> Deserialize<'de> for Tag<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TagVisitor;
+        impl<'de> Visitor<'de> for TagVisitor {
+            type Value = Tag<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of texts")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let Some(Text(name)) = seq.next_element()? else { return Ok(Tag(None)) };
+                let mut letters = name.chars();
+                let tag = match (letters.next(), letters.next()) {
+                    (Some(letter), None) => seq.next_element()?.map(|Text(value)| (letter, value)),
+                    _ => None,
+                };
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Tag(tag))
+            }
+        }
+        deserializer.deserialize_seq(TagVisitor)
+    }
+}
+
+/// A text, borrowed where it holds no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
     }
 }
 
@@ -231,7 +289,6 @@ mod tests {
 
     #[test]
     fn every_message_of_nip_01_42_67_and_77_is_read() {
-        assert_eq!(parse(r#"["EVENT","s",{"a":1}]"#), Ok(Frame::Event { sub: "s".into(), json: r#"{"a":1}"# }));
         assert_eq!(
             parse(r#"["OK","i",true,"duplicate: x"]"#),
             Ok(Frame::Ok { id: "i".into(), accepted: true, said: "duplicate: x".into() })
@@ -247,6 +304,40 @@ mod tests {
         assert_eq!(parse(r#"["NEG-ERR","s","blocked: x"]"#), Ok(Frame::NegErr { sub: "s".into(), said: "blocked: x".into() }));
         assert_eq!(parse(r#"["NEG-ERR","s"]"#), Ok(Frame::NegErr { sub: "s".into(), said: String::new() }));
         assert_eq!(parse(r#"["COUNT","s",{"count":1}]"#), Ok(Frame::Other));
+    }
+
+    /// As relays write them, and as they may: both ways of reading give the same.
+    #[test]
+    fn an_event_is_read_however_its_frame_is_written() {
+        let json =
+            format!(r#"{{"id":"{}","pubkey":"p","created_at":1,"kind":1,"tags":[["p","\",{{"]],"content":"]","sig":"s"}}"#, "a".repeat(64));
+        let claim = || Claim::parse(&json).unwrap();
+        assert_eq!(claim().text, json);
+        for (frame, sub) in [
+            (format!(r#"["EVENT","s",{json}]"#), "s"),
+            (format!(r#"["EVENT","",{json}]"#), ""),
+            (format!("[\"EVENT\", \"s\", {json}]"), "s"),
+            (format!("[\"EVENT\",\"s\",{json}]\n"), "s"),
+            (format!("[\"EVENT\",\"s\",{json} ]"), "s"),
+            (format!(r#"["EVENT","a\",b",{json}]"#), "a\",b"),
+            (format!(r#"["EVENT","\u0073",{json},{{}}]"#), "s"),
+            (format!(r#"["EVENT","s",{json},{json}]"#), "s"),
+        ] {
+            assert_eq!(parse(&frame), Ok(Frame::Event { sub: sub.into(), claim: claim() }), "{frame}");
+        }
+        let long = "s".repeat(65);
+        for frame in [
+            format!(r#"["EVENT","s",{json}"#),
+            format!(r#"["EVENT","s",{json}x]"#),
+            format!(r#"["EVENT","s",{json},]"#),
+            format!(r#"["EVENT","s\",{json}]"#),
+            format!("[\"EVENT\",\"a\tb\",{json}]"),
+            format!(r#"["EVENT","{long}",{json}]"#),
+            format!(r#"["EVENT","s",[{json}]]"#),
+            r#"["EVENT","s",{"a":1}]"#.to_owned(),
+        ] {
+            assert_eq!(parse(&frame), Err(BadFrame), "{frame}");
+        }
     }
 
     #[test]

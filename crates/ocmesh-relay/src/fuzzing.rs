@@ -3,10 +3,7 @@
 
 mod talk;
 
-use crate::{
-    RelayInfo,
-    frame::{Claim, Frame},
-};
+use crate::{RelayInfo, frame::Frame};
 
 pub use talk::{Heard, converse};
 
@@ -19,8 +16,6 @@ pub enum Seen<'a> {
         sub: String,
         /// The event as written.
         json: &'a str,
-        /// It says of itself what filters look at.
-        is_event: bool,
     },
     /// Any other frame of NIP-01, NIP-42 or NIP-77.
     Words {
@@ -45,12 +40,9 @@ pub enum Seen<'a> {
 pub fn read_frame(text: &str, event_bytes_max: usize) -> Option<Seen<'_>> {
     let words = |label, id: &str, accepted, said| Seen::Words { label, id: id.to_owned(), accepted, said };
     Some(match Frame::parse(text, event_bytes_max).ok()? {
-        Frame::Event { sub, json } => {
-            let claim = Claim::parse(json).ok();
-            if let Some(claim) = &claim {
-                assert!(claim.text == json && claim.id.len() == 64, "a claim is not its event's");
-            }
-            Seen::Event { sub: sub.into_owned(), json, is_event: claim.is_some() }
+        Frame::Event { sub, claim } => {
+            assert!(claim.id.len() == 64, "an id is no id: {}", claim.id);
+            Seen::Event { sub: sub.into_owned(), json: claim.text }
         }
         Frame::Ok { id, accepted, said } => words("OK", &id, Some(accepted), said),
         Frame::Eose { sub, .. } => words("EOSE", &sub, None, String::new()),

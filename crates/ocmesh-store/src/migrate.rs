@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, sql: include_str!("../migrations/0004_invites.sql") },
     Migration { number: 5, sql: include_str!("../migrations/0005_wakes.sql") },
     Migration { number: 6, sql: include_str!("../migrations/0006_work.sql") },
+    Migration { number: 7, sql: include_str!("../migrations/0007_names.sql") },
 ];
 
 /// The version of a database: the number of its newest migration, 0 before the first.

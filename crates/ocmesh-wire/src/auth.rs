@@ -21,7 +21,7 @@ mod tests {
     fn the_answer_names_relay_and_challenge_and_is_signed() {
         let keys = Keys::generate();
         let event: Event = serde_json::from_str(&sign_auth(&keys, "wss://r.example/", "quote\" me", At::from_secs(1_700_000_000))).unwrap();
-        assert_eq!(event.verify(), Ok(()));
+        assert!(event.is_genuine());
         assert_eq!((event.kind, event.created_at, event.pubkey), (22_242, 1_700_000_000, keys.public()));
         assert_eq!(event.tags, [tag(["relay", "wss://r.example/"]), tag(["challenge", "quote\" me"])]);
         assert_eq!(event.content, "");

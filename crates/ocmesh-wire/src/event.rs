@@ -33,39 +33,37 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// What is wrong with an event's proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadProof {
-    Id,
-    Signature,
-}
-
 impl Event {
     /// Checks the id against the content, then the BIP-340 signature against the id. There is no cache: an id that was good once says
     /// nothing of the next event that claims it.
-    pub(crate) fn verify(&self) -> Result<(), BadProof> {
-        if id_of(&self.pubkey, self.created_at, self.kind, &self.tags, &self.content) != self.id {
-            return Err(BadProof::Id);
-        }
-        if !is_signed(&self.pubkey, &self.id, self.sig) {
-            return Err(BadProof::Signature);
-        }
-        Ok(())
+    pub(crate) fn is_genuine(&self) -> bool {
+        self.has_its_id() && self.is_signed()
     }
-}
 
-/// The signature covers nothing but the id, so that is all the library is given.
-fn is_signed(author: &PubKey, id: &EventId, sig: Signature) -> bool {
-    let author = PublicKey::from_byte_array(*author.as_bytes());
-    let id = NostrId::from_byte_array(*id.as_bytes());
-    NostrEvent::new(id, author, Timestamp::zero(), Kind::from(0), [], "", sig).verify_signature()
+    /// The id is the hash of the content.
+    pub(crate) fn has_its_id(&self) -> bool {
+        id_of(&self.pubkey, self.created_at, self.kind, &self.tags, &self.content) == self.id
+    }
+
+    /// The signature is the author's. It covers nothing but the id, so that is all the library is given.
+    pub(crate) fn is_signed(&self) -> bool {
+        let author = PublicKey::from_byte_array(*self.pubkey.as_bytes());
+        let id = NostrId::from_byte_array(*self.id.as_bytes());
+        NostrEvent::new(id, author, Timestamp::zero(), Kind::from(0), [], "", self.sig).verify_signature()
+    }
+
+    /// The signature as it came.
+    pub(crate) fn signature(&self) -> &[u8; 64] {
+        self.sig.as_bytes()
+    }
 }
 
 /// NIP-01 spells ids, keys and signatures in lower case; a second spelling of the same event is refused.
 pub(crate) fn lower_hex<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<T, D::Error> {
     let text = Cow::<'de, str>::deserialize(deserializer)?;
-    let is_lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    text.parse().ok().filter(|_| is_lower).ok_or_else(|| de::Error::custom("not lower-case hexadecimal of the right length"))
+    // To the end, whatever is found: that takes sixteen at a time.
+    let has_upper = text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());
+    text.parse().ok().filter(|_| !has_upper).ok_or_else(|| de::Error::custom("not lower-case hexadecimal of the right length"))
 }
 
 /// A signature as text.
@@ -89,10 +87,15 @@ pub(crate) fn id_of(author: &PubKey, created_at: u64, kind: u16, tags: &Tags, co
     EventId::from_bytes(Sha256::digest(serialised(author, created_at, kind, tags, content)).into())
 }
 
+/// Room for what stands around an event's content when it is hashed: author, date, kind and the usual tags.
+const FRAME_BYTES: usize = 384;
+
 /// What an id is the hash of.
 pub(crate) fn serialised(author: &PubKey, created_at: u64, kind: u16, tags: &Tags, content: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(content.len().saturating_add(FRAME_BYTES));
     // Writing texts and numbers to memory cannot fail; if it did, the id would match nothing and the event would be refused.
-    serde_json::to_vec(&(0u8, author, created_at, kind, tags, content)).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut text, &(0u8, author, created_at, kind, tags, content));
+    text
 }
 
 /// An event without author and signature: what a draft becomes.

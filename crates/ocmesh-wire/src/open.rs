@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     direct_message::{self, kind4, nip17},
-    event::{self, BadProof, Event},
+    event::{self, Event},
     keys::Keys,
     kind, pow, presence, profile, relay_list, tag,
 };
@@ -123,6 +123,10 @@ pub trait Gate {
     fn lets_in(&mut self, author: &PubKey, work: u32) -> bool;
     /// Of a presence: whether it may be as new as what was last checked of its author.
     fn is_news(&mut self, author: &PubKey, created_at: At) -> bool;
+    /// Of an event whose id is the hash of its content: whether this signature was found not to be its author's before.
+    fn is_known_forgery(&mut self, id: &EventId, signature: &[u8; 64]) -> bool;
+    /// This signature is not that of the author of the event with this id.
+    fn found_forgery(&mut self, id: &EventId, signature: &[u8; 64]);
 }
 
 struct OpenGate;
@@ -135,6 +139,12 @@ impl Gate for OpenGate {
     fn is_news(&mut self, _: &PubKey, _: At) -> bool {
         true
     }
+
+    fn is_known_forgery(&mut self, _: &EventId, _: &[u8; 64]) -> bool {
+        false
+    }
+
+    fn found_forgery(&mut self, _: &EventId, _: &[u8; 64]) {}
 }
 
 /// As [`open()`], where a gate is kept: of kind 4 and presences before id and signature are checked, of a gift wrap as soon as its author shows.
@@ -150,10 +160,7 @@ pub fn open_at(keys: &Keys, json: &str, now: At, gate: &mut dyn Gate) -> Result<
         Concern::Presence if !gate.is_news(&event.pubkey, At::from_secs(event.created_at)) => return Err(OpenError::Outdated),
         _ => {}
     }
-    event.verify().map_err(|bad| match bad {
-        BadProof::Id => OpenError::BadId,
-        BadProof::Signature => OpenError::BadSignature,
-    })?;
+    check(&event, gate)?;
     in_time(&event, concern, now)?;
     match concern {
         Concern::Presence => Ok(Opened::Presence(presence::read(&event))),
@@ -162,6 +169,22 @@ pub fn open_at(keys: &Keys, json: &str, now: At, gate: &mut dyn Gate) -> Result<
         Concern::Legacy(recipient) => kind4::open(keys, &event, recipient).map(Opened::Direct),
         Concern::Wrap => nip17::open(keys, &event, gate).map(Opened::Direct),
     }
+}
+
+/// Id and signature. A content has one id, so that id and signature name a forgery whole: a copy of it costs the hash alone.
+fn check(event: &Event, gate: &mut dyn Gate) -> Result<(), OpenError> {
+    if !event.has_its_id() {
+        return Err(OpenError::BadId);
+    }
+    let signature = event.signature();
+    if gate.is_known_forgery(&event.id, signature) {
+        return Err(OpenError::BadSignature);
+    }
+    if !event.is_signed() {
+        gate.found_forgery(&event.id, signature);
+        return Err(OpenError::BadSignature);
+    }
+    Ok(())
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, OpenError> {

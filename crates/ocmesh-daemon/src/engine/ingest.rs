@@ -45,7 +45,7 @@ pub(crate) struct Ingest {
     /// From whom the door asks nothing; the mesh task replaces it whole.
     pub(crate) accepted: Arc<Mutex<Arc<BTreeSet<PubKey>>>>,
     pub(crate) forgeries: Forgeries,
-    /// Forged events, whole: a copy of one costs no second verification.
+    /// Ids that bore a signature that is not their author's, with that signature: a copy of a forgery costs no second verification.
     pub(crate) forged: Generations<()>,
     /// Bounded: when the mesh is slow, this thread waits, then the pool, then the sockets.
     pub(crate) inputs: mpsc::Sender<Heard>,
@@ -136,9 +136,6 @@ impl Ingest {
                 return None;
             }
         }
-        if self.forged.contains(json) {
-            return self.forgery(relay);
-        }
         match self.open_at_the_door(json) {
             Ok(opened) => {
                 // The id was recomputed from the content inside `open`, so it is the claimed one.
@@ -166,18 +163,15 @@ impl Ingest {
             }
             Err(error) => {
                 tracing::debug!(%relay, event = short(&id.to_hex()), %error, "event left aside");
-                if !error.shows_lying_relay() {
-                    return None;
-                }
-                self.forged.insert(json, ());
-                self.forgery(relay)
+                if error.shows_lying_relay() { self.forgery(relay) } else { None }
             }
         }
     }
 
     fn open_at_the_door(&mut self, json: &str) -> Result<Opened, OpenError> {
         let now = self.clock.now();
-        let mut gate = AtTheDoor { door: &mut self.door, accepted: &self.accepted, recent: &self.recent, us: self.keys.public(), now };
+        let (door, accepted, recent, forged) = (&mut self.door, &*self.accepted, &*self.recent, &mut self.forged);
+        let mut gate = AtTheDoor { door, accepted, recent, forged, us: self.keys.public(), now };
         ocmesh_wire::open_at(&self.keys, json, now, &mut gate)
     }
 
@@ -203,6 +197,7 @@ struct AtTheDoor<'a> {
     door: &'a mut Door,
     accepted: &'a Mutex<Arc<BTreeSet<PubKey>>>,
     recent: &'a Mutex<Recent>,
+    forged: &'a mut Generations<()>,
     us: PubKey,
     now: At,
 }
@@ -215,6 +210,14 @@ impl Gate for AtTheDoor<'_> {
 
     fn is_news(&mut self, author: &PubKey, created_at: At) -> bool {
         locked(self.recent).is_news(author, created_at)
+    }
+
+    fn is_known_forgery(&mut self, id: &EventId, signature: &[u8; 64]) -> bool {
+        self.forged.contains((id, signature))
+    }
+
+    fn found_forgery(&mut self, id: &EventId, signature: &[u8; 64]) {
+        self.forged.insert((id, signature), ());
     }
 }
 

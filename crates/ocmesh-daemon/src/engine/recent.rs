@@ -62,6 +62,11 @@ impl<T> Generations<T> {
         self.young.clear();
         self.old.clear();
     }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
 }
 
 /// What was verified lately. An id or a date comes in only after its event was verified, so nobody can make us skip an event that we have not

@@ -5,6 +5,7 @@ mod outbound;
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
@@ -28,6 +29,9 @@ use crate::{
 
 /// Pauses in reading move deadlines when they add up to this: moving them costs a walk over all of them.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// Messages read in one go: those of a full buffer, which come without another call to the system.
+const AT_ONCE: usize = 32;
 
 /// The NIP of comparing sets.
 const NEGENTROPY: u16 = 77;
@@ -139,7 +143,13 @@ impl<'a> Session<'a> {
                     return Err("nobody listens".to_owned());
                 },
                 () = self.link.desk.rung() => self.collect(),
-                turn = self.wire.turn(read, write) => self.turn(turn)?,
+                turn = self.wire.turn(read, write) => {
+                    let has_read = matches!(turn, Turn::Read(_));
+                    self.turn(turn)?;
+                    if has_read {
+                        self.read_on()?;
+                    }
+                }
                 found = poll_info(&mut self.info), if self.info.is_some() => self.described(found),
                 Some((sub, ask, held)) = self.answers.1.recv() => self.told(&sub, ask, held),
                 () = &mut timer, if next.is_some() => {}
@@ -300,6 +310,20 @@ impl<'a> Session<'a> {
             Turn::Writable => self.write(),
             Turn::Lost(why) => Err(why),
         }
+    }
+
+    /// Reads what is there already, before time, the desk and everything else are looked at again.
+    fn read_on(&mut self) -> Result<(), Lost> {
+        for _ in 1..AT_ONCE {
+            if self.outlet.is_blocked() {
+                break;
+            }
+            match self.wire.turn(true, false).now_or_never() {
+                Some(turn) => self.turn(turn)?,
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Brings the status up to date.

@@ -14,7 +14,7 @@ use crate::{
     auth::{Allowance, Auth, Authenticator, Move},
     backoff::Dice,
     desk::Wanted,
-    frame::{BadFrame, Claim, Frame},
+    frame::{BadFrame, Frame},
     publish::{Answer, Flights, Parcel},
     subscription::{AuthView, Listing, Out, Subscriptions},
 };
@@ -159,8 +159,8 @@ impl Talk {
     fn frame(&mut self, text: &str) -> Result<(), BadFrame> {
         let mut outs = Vec::new();
         match Frame::parse(text, self.tuning.event_bytes_max)? {
-            Frame::Event { sub, json } => {
-                let name = self.subscriptions.event(&sub, &Claim::parse(json)?, self.now);
+            Frame::Event { sub, claim } => {
+                let name = self.subscriptions.event(&sub, &claim, self.now);
                 if let Some(name) = name {
                     assert!(self.open.contains(&*sub), "an event of a subscription that is not open was taken: {sub}");
                     assert!(self.wanted.contains_key(&*name), "an event for nobody: {name}");

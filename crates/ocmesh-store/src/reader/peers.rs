@@ -1,4 +1,4 @@
-//! Pages of peers. What a list filters by lies in its index, so that a page reads only the peers it shows.
+//! Pages of peers. What a list filters by lies in an index, so that a page reads only the peers it shows: names in one, the rest in another.
 
 use ocmesh_proto::{At, PeerRecord, PubKey, Trust};
 use rusqlite::{OptionalExtension, Row, params_from_iter, types::Value};
@@ -85,17 +85,6 @@ pub(crate) fn page_sql(query: &PeerQuery) -> (String, Vec<Value>, usize) {
     if let Some(trust) = query.trust {
         add("p.trust = ?", vec![Value::Text(trust.as_str().to_owned())]);
     }
-    if let Some(q) = query.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
-        // Both names lie in one text, a line each; a question is one line.
-        let text = Value::Text(q.to_lowercase().replace('\n', " "));
-        match key_range(q) {
-            Some((lowest, highest)) => add(
-                "(instr(p.search, ?) > 0 OR p.id IN (SELECT k.id FROM peers AS k WHERE k.pubkey BETWEEN ? AND ?))",
-                vec![text, Value::Blob(lowest.to_vec()), Value::Blob(highest.to_vec())],
-            ),
-            None => add("instr(p.search, ?) > 0", vec![text]),
-        }
-    }
     if let Some(feature) = &query.feature {
         // The list is JSON: first its raw text, which is quick, then its values, which is exact.
         let json = serde_json::to_string(feature).unwrap_or_default();
@@ -105,16 +94,40 @@ pub(crate) fn page_sql(query: &PeerQuery) -> (String, Vec<Value>, usize) {
         );
     }
     if query.missing {
-        add("EXISTS (SELECT 1 FROM gaps AS g WHERE g.peer = p.pubkey AND g.shown = 1)", Vec::new());
+        add("p.id IN (SELECT k.id FROM gaps AS g CROSS JOIN peers AS k ON k.pubkey = g.peer WHERE g.shown = 1)", Vec::new());
+    }
+    let mut index = "peers_by_seen";
+    if let Some(q) = query.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
+        // Both names lie in one text, a line each; a question is one line.
+        let mut values = vec![Value::Text(q.to_lowercase().replace('\n', " "))];
+        let range = key_range(q);
+        values.extend(range.iter().flat_map(|(lowest, highest)| [lowest, highest]).map(|key| Value::Blob(key.to_vec())));
+        // Alone, the names are walked in the order of the list, as far as the page needs. With other filters beside it, which the index of
+        // names does not hold, every match would cost a look at its row: there the matches are found first.
+        let alone = terms.is_empty();
+        if alone {
+            index = "peers_by_name";
+        }
+        let term = match (alone, range.is_some()) {
+            (true, false) => "instr(p.search, ?) > 0",
+            (true, true) => "(instr(p.search, ?) > 0 OR p.id IN (SELECT k.id FROM peers AS k WHERE k.pubkey BETWEEN ? AND ?))",
+            (false, false) => "p.id IN (SELECT n.id FROM peers AS n INDEXED BY peers_by_name WHERE instr(n.search, ?) > 0)",
+            (false, true) => {
+                "p.id IN (SELECT n.id FROM peers AS n INDEXED BY peers_by_name WHERE instr(n.search, ?) > 0 \
+                 UNION ALL SELECT k.id FROM peers AS k WHERE k.pubkey BETWEEN ? AND ?)"
+            }
+        };
+        terms.push(term);
+        params.extend(values);
     }
     if let Some(before) = query.before {
-        add("(p.last_seen, p.id) < (?, ?)", vec![Value::Integer(ms(before.at)), Value::Integer(number(before.seq))]);
+        terms.push("(p.last_seen, p.id) < (?, ?)");
+        params.extend([Value::Integer(ms(before.at)), Value::Integer(number(before.seq))]);
     }
     let (limit, fetch) = limit_and_one(query.limit);
     params.push(Value::Integer(fetch));
     let condition = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
-    let sql = format!(
-        "SELECT p.id, {PEER_COLUMNS} FROM peers AS p INDEXED BY peers_by_seen {condition} ORDER BY p.last_seen DESC, p.id DESC LIMIT ?"
-    );
+    let sql =
+        format!("SELECT p.id, {PEER_COLUMNS} FROM peers AS p INDEXED BY {index} {condition} ORDER BY p.last_seen DESC, p.id DESC LIMIT ?");
     (sql, params, limit)
 }

@@ -168,7 +168,7 @@ fn an_older_file_opens_and_goes_on() {
     write(&mut store, &[add(inbound(1, 1, NOW)), add(outbound(2, 1, NOW)), put_peer(peer(1, NOW))]);
     let back = "DROP INDEX messages_by_number; ALTER TABLE messages DROP COLUMN line; ALTER TABLE messages DROP COLUMN number;
                 ALTER TABLE messages DROP COLUMN previous; DROP TABLE own_lines; DROP TABLE peer_lines; DROP TABLE gaps; DROP TABLE held; DROP TABLE invites;
-                ALTER TABLE messages DROP COLUMN urgent; DROP TABLE wakes; ALTER TABLE peers DROP COLUMN work_asked;
+                ALTER TABLE messages DROP COLUMN urgent; DROP TABLE wakes; ALTER TABLE peers DROP COLUMN work_asked; DROP INDEX peers_by_name;
                 PRAGMA user_version = 1;";
     store.connection.execute_batch(back).unwrap();
     store.close().unwrap();

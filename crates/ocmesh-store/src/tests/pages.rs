@@ -1,6 +1,6 @@
 //! Pages: what each filter shows, and that paging shows every row once.
 
-use ocmesh_proto::{At, PeerStatus, Trust};
+use ocmesh_proto::{At, Gap, LineId, PeerStatus, Trust};
 use rusqlite::StatementStatus;
 
 use super::*;
@@ -178,21 +178,104 @@ fn peers_are_filtered_by_presence_trust_and_feature() {
     assert_eq!(find(PeerQuery { trust: Some(Trust::Trusted), online: Some(true), ..base }), [] as [&str; 0]);
 }
 
+/// Peers of which each filter shows some; of every third something is missing.
+fn varied_peers() -> Vec<PeerRecord> {
+    let trusts = [Trust::Unknown, Trust::Known, Trust::Trusted];
+    let features = [vec![], vec!["query".to_owned()], vec!["messaging".to_owned(), "query".to_owned()]];
+    (0..60u64)
+        .map(|n| PeerRecord {
+            name: (n % 4 != 0).then(|| format!("Agent {n}")),
+            status: if n % 2 == 0 { PeerStatus::Online } else { PeerStatus::Offline },
+            lease_until: NOW.plus(n % 3),
+            trust: trusts[usize::try_from(n % 3).unwrap()],
+            features: features[usize::try_from(n / 2 % 3).unwrap()].clone(),
+            ..peer(n, NOW.plus(n / 3))
+        })
+        .collect()
+}
+
+/// Whether a filter shows a peer, said without a database.
+fn shows(query: &PeerQuery, n: u64, peer: &PeerRecord) -> bool {
+    let name = peer.name.clone().unwrap_or_default().to_lowercase();
+    let hex = peer.pubkey.to_hex();
+    query.online.is_none_or(|online| online == (peer.status != PeerStatus::Offline && peer.lease_until > query.now))
+        && query.trust.is_none_or(|trust| peer.trust == trust)
+        && query.feature.as_ref().is_none_or(|feature| peer.features.contains(feature))
+        && (!query.missing || n.is_multiple_of(3))
+        && query.q.as_ref().is_none_or(|q| name.contains(q.as_str()) || hex.starts_with(q.as_str()))
+}
+
+/// Every combination of filters.
+fn peer_queries(key: &PubKey) -> Vec<PeerQuery> {
+    let beginning: String = key.to_hex().chars().take(9).collect();
+    let mut queries = Vec::new();
+    for online in [None, Some(true), Some(false)] {
+        for trust in [None, Some(Trust::Known)] {
+            for feature in [None, Some("query")] {
+                for missing in [false, true] {
+                    for q in [None, Some("agent 1"), Some(&beginning), Some("nobody")] {
+                        let (feature, q) = (feature.map(str::to_owned), q.map(str::to_owned));
+                        queries.push(PeerQuery { online, trust, feature, missing, q, ..PeerQuery::new(NOW) });
+                    }
+                }
+            }
+        }
+    }
+    queries
+}
+
+fn all_peers(reader: &Reader, query: &PeerQuery) -> Vec<PeerRecord> {
+    let mut query = query.clone();
+    let mut found = Vec::new();
+    loop {
+        let page = reader.peers(&query).unwrap();
+        found.extend(page.items);
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => return found,
+        }
+    }
+}
+
+#[test]
+fn every_filter_of_peers_and_every_page_agree_with_the_plain_way() {
+    let home = Home::new();
+    let mut store = home.open();
+    let peers = varied_peers();
+    write(&mut store, &peers.iter().cloned().map(put_peer).collect::<Vec<_>>());
+    let gap = |n, last| Gap {
+        peer: peer_key(n),
+        line: LineId(1),
+        first: last,
+        last,
+        found_at: NOW,
+        shown: true,
+        asks: 0,
+        next_at: NOW,
+        lost: None,
+    };
+    let gaps = (0..60).filter(|n| n % 3 == 0).flat_map(|n| [gap(n, 1), gap(n, 5)]);
+    write(&mut store, &gaps.map(Change::PutGap).collect::<Vec<_>>());
+    let reader = store.reader();
+    let mut shown = 0;
+    for query in peer_queries(&peer_key(7)) {
+        let mut wanted: Vec<PeerRecord> =
+            (0..).zip(&peers).filter(|(n, peer)| shows(&query, *n, peer)).map(|(_, peer)| peer.clone()).collect();
+        wanted.reverse();
+        shown += wanted.len();
+        for limit in [1, 7, 100] {
+            assert_eq!(all_peers(&reader, &PeerQuery { limit, ..query.clone() }), wanted, "{query:?}");
+        }
+    }
+    assert!(shown > 300, "the questions ask for something: {shown}");
+}
+
 #[test]
 fn paging_through_peers_shows_each_once() {
     let home = Home::new();
     let mut store = home.open();
     write(&mut store, &(0..50).map(|n| put_peer(peer(n, NOW.plus(n / 3)))).collect::<Vec<_>>());
-    let mut query = PeerQuery { limit: 7, ..PeerQuery::new(NOW) };
-    let mut found: Vec<PeerRecord> = Vec::new();
-    loop {
-        let page = store.reader().peers(&query).unwrap();
-        found.extend(page.items);
-        match page.next {
-            Some(next) => query.before = Some(next),
-            None => break,
-        }
-    }
+    let found = all_peers(&store.reader(), &PeerQuery { limit: 7, ..PeerQuery::new(NOW) });
     assert!(found.windows(2).all(|pair| pair[0].last_seen >= pair[1].last_seen));
     let mut keys: Vec<_> = found.iter().map(|peer| peer.pubkey).collect();
     keys.sort();

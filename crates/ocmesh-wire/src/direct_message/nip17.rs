@@ -38,7 +38,7 @@ pub(crate) fn open(keys: &Keys, wrap: &Event, gate: &mut dyn Gate) -> Result<Env
     if !gate.lets_in(&seal.pubkey, work) {
         return Err(OpenError::TooLittleWork);
     }
-    if seal.kind != kind::SEAL || seal.verify().is_err() {
+    if seal.kind != kind::SEAL || !seal.is_genuine() {
         return Err(OpenError::BadSeal);
     }
     let rumor = Rumor::parse(&nip44::decrypt(keys, &seal.pubkey, &seal.content)?)?;

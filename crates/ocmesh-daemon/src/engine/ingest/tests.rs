@@ -284,18 +284,25 @@ fn a_forgery_is_known_by_sight_when_it_comes_again() {
     let relay: Arc<str> = "wss://relay.example.com".into();
     let event = genuine(0);
     let handled = || Handled { kind: 1, dated: NOW, id: event["id"].as_str().unwrap().parse().unwrap() };
-    let forged = {
-        let mut forged = event.clone();
-        forged["content"] = json!("something else");
-        forged.to_string()
+    let with = |key: &str, value: Value| {
+        let mut changed = event.clone();
+        changed[key] = value;
+        changed.to_string()
     };
-    let told = ingest.open(&relay, &forged, handled()).and_then(|heard| heard.input);
+    let other_signature = with("sig", genuine(1)["sig"].clone());
+    let told = ingest.open(&relay, &other_signature, handled()).and_then(|heard| heard.input);
     assert!(matches!(told, Some(Input::ForgeriesSeen { times: 1, .. })), "{told:?}");
-    assert!(ingest.forged.contains(forged.as_str()), "remembered whole");
-    // What is remembered as forged is not looked at again: so is a genuine one that we only say was forged.
+    assert!(!ingest.forged.is_empty(), "id and signature are remembered");
+    ingest.forged.clear();
+    // Another content under the id of a genuine event: nothing is remembered, or the genuine one would be kept out.
+    assert!(ingest.open(&relay, &with("content", json!("something else")), handled()).is_none(), "counted, and told a minute later");
+    assert!(ingest.forged.is_empty());
+    // What is remembered is not checked again: so is a genuine one of which we only say that it was forged.
     let genuine = event.to_string();
-    ingest.forged.insert(genuine.as_str(), ());
-    assert!(ingest.open(&relay, &genuine, handled()).is_none(), "counted, and told a minute later");
+    let mut signature = [0u8; 64];
+    hex::decode_to_slice(event["sig"].as_str().unwrap(), &mut signature).unwrap();
+    ingest.forged.insert((handled().id, signature), ());
+    assert!(ingest.open(&relay, &genuine, handled()).is_none());
     ingest.forged.clear();
     let opened = ingest.open(&relay, &genuine, handled()).and_then(|heard| heard.input);
     assert!(matches!(opened, Some(Input::EventOpened { .. })), "{opened:?}");

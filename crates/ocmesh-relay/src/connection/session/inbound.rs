@@ -40,7 +40,7 @@ impl Session<'_> {
     fn frame(&mut self, text: &str) -> Result<(), BadFrame> {
         let (surroundings, now) = (&self.link.surroundings, Instant::now());
         match Frame::parse(text, surroundings.tuning.event_bytes_max)? {
-            Frame::Event { sub, json } => self.event(&sub, json, now)?,
+            Frame::Event { sub, claim } => self.event(&sub, &claim, now),
             Frame::Ok { id, accepted, said } => {
                 if let Some(step) = self.auth.answered(&id, accepted, &said, now) {
                     self.auth_step(step, now);
@@ -79,17 +79,15 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn event(&mut self, id: &str, json: &str, now: Instant) -> Result<(), BadFrame> {
-        let claim = Claim::parse(json)?;
-        let Some(sub) = self.memory.subscriptions.event(id, &claim, now) else {
+    fn event(&mut self, id: &str, claim: &Claim<'_>, now: Instant) {
+        let Some(sub) = self.memory.subscriptions.event(id, claim, now) else {
             self.link.board.facts().events_dropped += 1;
-            return Ok(());
+            return;
         };
         self.link.board.facts().events += 1;
         let relay = Arc::clone(&self.link.relay);
-        let (id, kind, created_at) = (claim.id.to_owned(), claim.kind, claim.created_at);
-        self.outlet.emit(PoolEvent::Event { relay, sub, json: json.into(), id, kind, created_at });
-        Ok(())
+        let (json, id, kind, created_at) = (claim.text.into(), claim.id.to_owned(), claim.kind, claim.created_at);
+        self.outlet.emit(PoolEvent::Event { relay, sub, json, id, kind, created_at });
     }
 
     fn notice(&mut self, said: String, now: Instant) {
