@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// In so many turns each is flooded, but for who takes long.
-const TURNS: u32 = 3;
+const TURNS: u32 = 5;
 /// For connections and subscriptions.
 const SETTLE: Duration = Duration::from_secs(2);
 
