@@ -26,6 +26,17 @@ fn ticks(pid: u32) -> Result<f64> {
     Ok(next()? + next()?)
 }
 
+/// How often its threads began to run so far: each is a processor that is woken, or kept from something else.
+pub(crate) fn wakeups(pid: u32) -> Result<f64> {
+    let mut times = 0.0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let path = task?.path().join("schedstat");
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        times += text.split_whitespace().nth(2).and_then(|third| third.parse::<f64>().ok()).unwrap_or(0.0);
+    }
+    Ok(times)
+}
+
 /// Resident memory now, in megabytes (2^20).
 pub(crate) fn rss_mb(pid: u32) -> Result<f64> {
     megabytes(pid, "VmRSS:")

@@ -1,4 +1,4 @@
-//! An idle daemon with five relays: its processor time and its bytes. All contestants idle at the same time, each with relays of its own.
+//! An idle daemon with five relays: its processor time, its wake-ups and its bytes. All contestants idle at the same time, each with relays of its own.
 
 use anyhow::Result;
 use tokio::time::{Duration, Instant, sleep};
@@ -29,7 +29,10 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     }
     // paces: what a start does is over
     sleep(SETTLE).await;
-    let read = |pid: u32, feeders: &[Feeder]| anyhow::Ok((process::cpu_seconds(pid)?, feeders.iter().map(Feeder::bytes).sum::<u64>()));
+    let read = |pid: u32, feeders: &[Feeder]| {
+        let bytes = feeders.iter().map(Feeder::bytes).sum::<u64>();
+        anyhow::Ok((process::cpu_seconds(pid)?, process::wakeups(pid)?, bytes))
+    };
     let began = Instant::now();
     let mut before = Vec::new();
     for Idler { running, feeders, .. } in &idlers {
@@ -38,12 +41,12 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     // paces: this is what is measured
     sleep(lab.sizes.idle).await;
     let hours = began.elapsed().as_secs_f64() / HOUR_S;
-    for (Idler { who, running, feeders }, (cpu_before, bytes_before)) in idlers.iter().zip(before) {
-        let (cpu, bytes) = read(running.pid, feeders)?;
+    for (Idler { who, running, feeders }, (cpu_before, wakeups_before, bytes_before)) in idlers.iter().zip(before) {
+        let (cpu, wakeups, bytes) = read(running.pid, feeders)?;
         let remark = format!("{:.0} s measured, scaled to an hour", lab.sizes.idle.as_secs_f64());
         #[allow(clippy::cast_precision_loss, reason = "megabytes")]
         let (megabytes, relays) = (bytes.saturating_sub(bytes_before) as f64 / 1e6, feeders.len() as f64);
-        let (cpu, megabytes) = ((cpu - cpu_before) / hours, megabytes / hours);
+        let (cpu, wakeups, megabytes) = ((cpu - cpu_before) / hours, (wakeups - wakeups_before) / hours, megabytes / hours);
         if *who == Who::Ocmesh {
             lab.grows("processor time of an idle hour by relays", relays, cpu);
             lab.grows("network of an idle hour by relays", relays, megabytes);
@@ -51,11 +54,14 @@ pub(super) async fn run(lab: &mut Lab) -> Result<()> {
         if feeders.len() < RELAYS {
             continue;
         }
+        // What a wake-up costs is the machine's, and the noise of processor time; how many there are is ours.
         for (what, unit, goal, value) in
-            [("an idle hour, five relays: processor time", "s", 20.0, cpu), ("an idle hour, five relays: network", "MB", 8.0, megabytes)]
+            [("processor time", "s", Some(20.0), cpu), ("wake-ups", "times", None, wakeups), ("network", "MB", Some(8.0), megabytes)]
         {
-            let figure = lab.figures.of("idle", what, unit);
-            if *who == Who::Ocmesh {
+            let figure = lab.figures.of("idle", &format!("an idle hour, five relays: {what}"), unit);
+            if *who == Who::Ocmesh
+                && let Some(goal) = goal
+            {
                 figure.goal(goal / HOURS_A_DAY);
             }
             if who.is_daemon() {
