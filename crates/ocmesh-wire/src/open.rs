@@ -1,4 +1,5 @@
-//! The door in: a relay's text becomes a mesh value, or an error that says why not. Every event is checked every time; nothing is cached.
+//! The door in: a relay's text becomes a mesh value, or an error that says why not. Every event is checked every time: that one was good is never
+//! remembered. Whoever keeps the gate may remember a signature that was false.
 
 use ocmesh_proto::{At, EventId, ListPurpose, Opened, PubKey, time::MINUTE};
 use serde::Deserialize;
