@@ -7,13 +7,7 @@ use anyhow::{Context as _, Result};
 /// Nanoseconds of processor time so far, of all threads that still live, by the scheduler's own count; or, where threads came and went, by
 /// the process's clock ticks, whichever is more.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
-    let mut nanoseconds = 0.0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let path = task?.path().join("schedstat");
-        let Ok(text) = fs::read_to_string(path) else { continue };
-        nanoseconds += text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0);
-    }
-    Ok((nanoseconds / 1e9).max(ticks(pid)? / 100.0))
+    Ok((of_all_threads(pid, 0)? / 1e9).max(ticks(pid)? / 100.0))
 }
 
 /// User and system time in hundredths of a second.
@@ -28,13 +22,18 @@ fn ticks(pid: u32) -> Result<f64> {
 
 /// How often its threads began to run so far: each is a processor that is woken, or kept from something else.
 pub(crate) fn wakeups(pid: u32) -> Result<f64> {
-    let mut times = 0.0;
+    of_all_threads(pid, 2)
+}
+
+/// The scheduler's count of that number, summed over all threads that still live: 0 is nanoseconds run, 2 how often.
+fn of_all_threads(pid: u32, field: usize) -> Result<f64> {
+    let mut sum = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let path = task?.path().join("schedstat");
         let Ok(text) = fs::read_to_string(path) else { continue };
-        times += text.split_whitespace().nth(2).and_then(|third| third.parse::<f64>().ok()).unwrap_or(0.0);
+        sum += text.split_whitespace().nth(field).and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
     }
-    Ok(times)
+    Ok(sum)
 }
 
 /// Resident memory now, in megabytes (2^20).

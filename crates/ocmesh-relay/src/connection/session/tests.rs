@@ -1,5 +1,6 @@
 //! What waits in one session, filled past its bounds. The relay takes the connection, and then neither reads nor says anything.
 
+use futures_util::SinkExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -103,4 +104,43 @@ async fn answers_of_the_owner_that_nobody_takes_yet_wait_outside_and_none_is_los
     }
     answered.sort_unstable();
     assert!(answered.into_iter().eq(0..ASKED));
+}
+
+/// The relay says everything at once; the owner takes nothing.
+#[tokio::test]
+async fn what_lies_in_the_sockets_buffer_is_not_read_past_a_slow_owner() {
+    let (link, mut memory, told) = link().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let relay = format!("ws://{}", listener.local_addr().unwrap());
+    let (said, all_said) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        for n in 0..2 * told.max_capacity() {
+            let event = format!(r#"{{"id":"{n:064x}","pubkey":"p","created_at":{n},"kind":1,"tags":[],"content":"","sig":"s"}}"#);
+            socket.feed(Message::text(format!(r#"["EVENT","s",{event}]"#))).await.unwrap();
+        }
+        socket.flush().await.unwrap();
+        said.send(()).unwrap();
+        std::future::pending::<()>().await;
+        drop((socket, told));
+    });
+    let (socket, _) = link.surroundings.dialer.websocket(&relay, true, link.board.traffic()).await.unwrap();
+    let wanted = crate::desk::Wanted { filters: vec![serde_json::json!({ "kinds": [1] })], live: true, reconcile: None };
+    memory.subscriptions.wish("s".into(), Some(wanted), Instant::now(), &mut Vec::new());
+    let mut session = Session::new(&link, &mut memory, Wire::new(socket));
+    session.open();
+    session.settle().unwrap();
+    timeout(PATIENCE, all_said).await.unwrap().unwrap();
+    // The first alone, so that the channel is full in the middle of what is read in one go.
+    let turn = timeout(PATIENCE, session.wire.turn(true, false)).await.unwrap();
+    session.turn(turn).unwrap();
+    let full = async {
+        while !session.outlet.is_blocked() {
+            session.read_on().unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, full).await.unwrap();
+    assert_eq!(session.outlet.into_waiting().len(), 1, "one event finds no room, and none is read behind it");
 }
