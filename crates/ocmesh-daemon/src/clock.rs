@@ -15,12 +15,13 @@ use ocmesh_proto::{
 };
 
 use bell::Bell;
+use ocmesh_relay::{EDGE, next_edge};
 
 /// How often a [`JumpWatch`] looks where the system tells it nothing: often enough to be back soon after a sleep.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it looks where the system tells it when it is time: for what stops this process alone. Being woken is most of what an idle daemon
 /// costs.
-const LOOK_INTERVAL_TOLD: Duration = Duration::from_secs(60);
+const LOOK_INTERVAL_TOLD: Duration = EDGE.saturating_mul(15);
 
 /// The wall clock and the steady one may part by this much between two looks before it counts: a time service corrects less at once.
 const JUMP_MIN: Duration = Duration::from_secs(10);
@@ -178,20 +179,21 @@ struct Look {
 }
 
 impl JumpWatch {
-    /// Starts watching; needs a tokio runtime with time.
+    /// Starts watching; needs a tokio runtime with time, which `began` then.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
+    pub fn new(clock: Clock, began: Instant) -> Self {
         match Bell::new() {
-            Ok(bell) => Self { bell: Some(bell), ..Self::every(LOOK_INTERVAL_TOLD, clock) },
+            Ok(bell) => Self { bell: Some(bell), ..Self::every(LOOK_INTERVAL_TOLD, clock, began) },
             Err(error) => {
                 tracing::debug!(%error, "the system does not tell when its clock is set");
-                Self::every(LOOK_INTERVAL, clock)
+                Self::every(LOOK_INTERVAL, clock, began)
             }
         }
     }
 
-    fn every(interval: Duration, clock: Clock) -> Self {
-        let mut looks = tokio::time::interval(interval);
+    fn every(interval: Duration, clock: Clock, began: Instant) -> Self {
+        let first = next_edge(began.into(), interval, tokio::time::Instant::now());
+        let mut looks = tokio::time::interval_at(first, interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let last = Look { wall: clock.reading().wall, steady: Instant::now() };
         Self { clock, looks, bell: None, last }
@@ -273,7 +275,8 @@ mod tests {
     async fn a_watch_reports_each_jump_once() {
         let wall = Arc::new(AtomicU64::new(1_000_000_000));
         let read = Arc::clone(&wall);
-        let mut watch = JumpWatch::every(Duration::from_millis(1), Clock::from_fn(move || At(read.load(Ordering::Relaxed))));
+        let mut watch =
+            JumpWatch::every(Duration::from_millis(1), Clock::from_fn(move || At(read.load(Ordering::Relaxed))), Instant::now());
         for by_ms in [7_200_000_u64, 90_000] {
             wall.fetch_add(by_ms, Ordering::Relaxed);
             let jump = tokio::time::timeout(Duration::from_secs(20), watch.next()).await.unwrap();
@@ -285,7 +288,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn on_linux_a_watch_is_told_and_looks_seldom() {
-        let watch = JumpWatch::new(Clock::system());
+        let watch = JumpWatch::new(Clock::system(), Instant::now());
         assert!(watch.bell.is_some() && watch.looks.period() == LOOK_INTERVAL_TOLD);
     }
 }

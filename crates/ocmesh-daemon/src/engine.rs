@@ -10,6 +10,7 @@ mod facts;
 mod forgeries;
 mod ingest;
 mod journal;
+mod parked;
 mod recent;
 mod recover;
 mod task;
@@ -63,6 +64,8 @@ pub struct EngineParts {
     pub wakes: Vec<WakeConfig>,
     /// Where the daemon lives, for programs that wake.
     pub home: PathBuf,
+    /// When the daemon, and the runtime it lives in, started.
+    pub started: Instant,
 }
 
 /// A running engine.

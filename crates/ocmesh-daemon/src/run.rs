@@ -2,7 +2,8 @@
 
 use std::{io, process, sync::Arc, time::Instant};
 
-use tokio::task::JoinHandle;
+use ocmesh_relay::next_edge;
+use tokio::{task::JoinHandle, time::interval_at};
 
 use crate::{
     clock::{Clock, JumpWatch},
@@ -10,7 +11,7 @@ use crate::{
     engine::{Engine, EngineEnd, EngineError, EngineParts},
     home::{ApiFile, Home},
     http::{self, Api, ApiParts, Listeners},
-    identity,
+    identity::{self, OpenedIdentity},
     lock::HomeLock,
     logging,
     secrets::OwnSecrets,
@@ -33,7 +34,8 @@ pub struct DaemonOptions {
     pub foreground_log: bool,
 }
 
-/// Runs a daemon until a signal stops it. Call within a multi-thread tokio runtime.
+/// Runs a daemon until a signal stops it. Call first of all within a tokio runtime of its own: one thread is enough, as checking events and
+/// writing them down have threads of their own.
 ///
 /// # Errors
 /// The start cannot succeed, or a part of the daemon broke; nothing was deleted or overwritten. See [`StartError`].
@@ -70,7 +72,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
     // First the port: a start that fails there has touched nothing else.
     let listeners = listen(config).await?;
     let port = listeners.tcp.local_addr().map_or(config.api.port, |address| address.port());
-    let identity = identity::open_or_create(home, config)?;
+    let identity = open_identity(home, config).await?;
     let pubkey = identity.keys.public();
     let npub = ocmesh_wire::npub(&pubkey);
     tracing::info!(npub, new = identity.created, key_place = ?identity.key_place, "identity open");
@@ -86,6 +88,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         version: VERSION,
         wakes: config.wakes.clone(),
         home: home.path().to_owned(),
+        started,
     };
     let engine = Engine::start(parts)?;
     let tokens = match config.api.auth {
@@ -119,7 +122,7 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         tell_service_manager(ServiceState::Ready);
     }
 
-    let watch = watch_over(&engine, clock.clone(), stop.clone());
+    let watch = watch_over(&engine, clock.clone(), started, stop.clone());
     stop.cancelled().await;
     tracing::info!("daemon stopping");
     tell_service_manager(ServiceState::Stopping);
@@ -136,6 +139,13 @@ async fn serve(home: &Home, config: &Config, clock: &Clock, started: Instant) ->
         Ok(Err(EngineEnd::Unreadable(error))) => Err(EngineError::Store(error).into()),
         _ => Err(StartError::Broken),
     }
+}
+
+/// A keychain may ask its owner, and an old store is brought up to date: signals are heard meanwhile.
+async fn open_identity(home: &Home, config: &Config) -> Result<OpenedIdentity, StartError> {
+    let (home, config) = (home.clone(), config.clone());
+    let opened = tokio::task::spawn_blocking(move || identity::open_or_create(&home, &config)).await;
+    Ok(opened.map_err(|_| StartError::Broken)??)
 }
 
 async fn listen(config: &Config) -> Result<Listeners, StartError> {
@@ -175,11 +185,11 @@ impl From<EngineError> for StartError {
 }
 
 /// Looks for sleeps and clock jumps, and tells the service manager that we live, as long as the mesh task does.
-fn watch_over(engine: &Engine, clock: Clock, stop: StopToken) -> JoinHandle<()> {
+fn watch_over(engine: &Engine, clock: Clock, started: Instant, stop: StopToken) -> JoinHandle<()> {
     let (waker, pulse) = (engine.waker(), engine.pulse());
     tokio::spawn(async move {
-        let mut jumps = JumpWatch::new(clock);
-        let mut alive = watchdog_interval().map(tokio::time::interval);
+        let mut jumps = JumpWatch::new(clock, started);
+        let mut alive = watchdog_interval().map(|every| interval_at(next_edge(started.into(), every, tokio::time::Instant::now()), every));
         loop {
             let tick = async {
                 match &mut alive {

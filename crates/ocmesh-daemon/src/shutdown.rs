@@ -2,6 +2,8 @@
 
 use std::{io, time::Duration};
 
+#[cfg(target_os = "linux")]
+use ocmesh_relay::whole_edges;
 use tokio_util::sync::CancellationToken;
 
 /// Exit code when a second signal ends the process at once: it could not stop cleanly.
@@ -122,11 +124,11 @@ pub fn tell_service_manager(state: ServiceState) {
     let _ = state;
 }
 
-/// How often [`ServiceState::Alive`] is due: half of what the service manager waits. `None` when it does not watch.
+/// How often [`ServiceState::Alive`] is due: half of what the service manager waits, or a little sooner. `None` when it does not watch.
 #[must_use]
 pub fn watchdog_interval() -> Option<Duration> {
     #[cfg(target_os = "linux")]
-    return sd_notify::watchdog_enabled().map(|limit| limit / 2);
+    return sd_notify::watchdog_enabled().map(|limit| whole_edges(limit / 2));
     #[cfg(not(target_os = "linux"))]
     None
 }
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     #[ignore = "run by the_service_manager_hears_of_it"]
     fn as_a_service() {
-        assert_eq!(watchdog_interval(), Some(Duration::from_secs(15)));
+        assert_eq!(watchdog_interval(), Some(whole_edges(Duration::from_secs(15))));
         tell_service_manager(ServiceState::Ready);
         tell_service_manager(ServiceState::Alive);
         tell_service_manager(ServiceState::Stopping);

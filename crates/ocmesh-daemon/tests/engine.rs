@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ocmesh_daemon::{
@@ -77,6 +77,7 @@ impl Agent {
             version: "0.0.0-test",
             wakes: Vec::new(),
             home: self.dir.path().to_owned(),
+            started: Instant::now(),
         };
         let engine = Engine::start(parts).unwrap();
         self.running = Some(Running { mesh: engine.handle(), engine, reader, stop });

@@ -36,7 +36,7 @@ pub(crate) struct Surroundings {
     pub(crate) dialer: Dialer,
     pub(crate) tuning: Arc<Tuning>,
     pub(crate) events: mpsc::Sender<PoolEvent>,
-    /// When the pool began: what every connection does now and then is done by all at the same moments.
+    /// When the runtime began: what every connection does now and then is done by all at the same moments.
     pub(crate) began: Instant,
 }
 

@@ -7,6 +7,7 @@ mod backoff;
 mod connection;
 mod desk;
 mod dial;
+mod edge;
 mod filter;
 mod frame;
 #[cfg(feature = "fuzzing")]
@@ -24,6 +25,7 @@ mod text;
 mod tuning;
 
 pub use auth::Authenticator;
+pub use edge::{EDGE, next_edge, whole_edges};
 pub use holdings::{HeldEvent, HeldSet, Holdings};
 pub use hook::{HookAnswer, HookClient, HookError, HookUrl, HookUrlError};
 pub use info::{RelayInfo, RelayLimitation};

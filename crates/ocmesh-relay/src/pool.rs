@@ -36,6 +36,10 @@ pub struct PoolConfig {
     pub user_agent: String,
     /// Times and caps.
     pub tuning: Tuning,
+    /// When the runtime began: all connections ping at the same moments, which are counted from there. See [`next_edge`].
+    ///
+    /// [`next_edge`]: crate::next_edge
+    pub began: tokio::time::Instant,
 }
 
 /// How a relay may be reached and what it may learn.
@@ -140,7 +144,7 @@ impl Pool {
             dialer: Dialer::new(config.user_agent, &config.tuning),
             tuning: Arc::new(config.tuning),
             events,
-            began: tokio::time::Instant::now(),
+            began: config.began,
         });
         let relays = Mutex::new(Relays { by_url: HashMap::new(), leaving: HashMap::new(), dice });
         let guard = cancel.clone().drop_guard();

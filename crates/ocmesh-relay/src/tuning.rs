@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::EDGE;
+
 /// Times and caps.
 #[derive(Debug, Clone)]
 pub struct Tuning {
     /// For a whole dial: name, TCP, TLS and upgrade. 10 s: a relay slower than that is no use for messages.
     pub dial_wait: Duration,
-    /// Between two websocket pings. 29 s: below half of the common 60 s idle limit, which a ping must beat to help.
+    /// Between two websocket pings. Seven [`EDGE`](crate::EDGE)s, 28.7 s: below half of the common 60 s idle limit, which a ping must beat to help.
     pub ping_every: Duration,
     /// For any byte after a ping. 20 s: with the ping interval a dead socket is found within 49 s.
     pub pong_wait: Duration,
@@ -97,7 +99,7 @@ impl Default for Tuning {
         let seconds = Duration::from_secs;
         Self {
             dial_wait: seconds(10),
-            ping_every: seconds(29),
+            ping_every: EDGE * 7,
             pong_wait: seconds(20),
             probe_wait: seconds(5),
             stall_wait: seconds(30),

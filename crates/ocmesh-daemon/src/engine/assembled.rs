@@ -77,14 +77,14 @@ impl Holdings for Shelf {
 /// # Errors
 /// The store cannot be read, or the system gives no thread.
 pub(super) fn assemble(parts: EngineParts) -> Result<Assembled, EngineError> {
-    let EngineParts { keys, store, policy, clock, stop, version, wakes, home } = parts;
+    let EngineParts { keys, store, policy, clock, stop, version, wakes, home, started } = parts;
     let now = clock.now();
     let ourselves = Snapshot { own: store.own()?, ..Snapshot::default() };
     let mesh = Mesh::new(keys.public(), policy.clone(), ourselves, seed(now), now);
     let authenticator = Arc::new(AuthKeys { keys: Arc::clone(&keys), clock: clock.clone() });
     let user_agent = format!("ocmesh/{version}");
     let holdings = Arc::new(Shelf(store.slow_reader()));
-    let (pool, events) = Pool::start(PoolConfig { authenticator, holdings, user_agent, tuning: Tuning::default() });
+    let (pool, events) = Pool::start(PoolConfig { authenticator, holdings, user_agent, tuning: Tuning::default(), began: started.into() });
     let npub = ocmesh_wire::npub(&keys.public());
     let tools = Tools { client: HookClient::new(format!("ocmesh/{version}")), reader: store.reader(), npub, clock: clock.clone(), home };
     let (wakes, woken) = Dispatcher::new(&wakes, tools, Handle::current(), stop.clone());

@@ -25,7 +25,7 @@ use super::{
     effects::After,
     facts::{self, NotAsked},
     ingest::{Handled, Heard},
-    journal,
+    journal, parked,
     recent::Recent,
     recover::Failures,
     view,
@@ -83,7 +83,7 @@ pub(crate) struct MeshTask {
     pub(crate) next_command: u64,
     pub(crate) told_to_stop: bool,
     /// When a goodbye ends at the latest, by a clock that nobody sets.
-    pub(crate) finish_by: Option<tokio::time::Instant>,
+    pub(crate) finish_by: Option<Instant>,
     pub(crate) failed_messages: u64,
     pub(crate) prune_at: At,
     pub(crate) finished: bool,
@@ -144,7 +144,7 @@ impl MeshTask {
         let mut arrival = heard(Input::Started);
         while !self.finished {
             self.pulse.beat();
-            if let Err(error) = self.keep_time(runtime).and_then(|()| self.batch(runtime, arrival)).and_then(|()| self.tidy_when_due()) {
+            if let Err(error) = self.keep_time().and_then(|()| self.batch(arrival)).and_then(|()| self.tidy_when_due()) {
                 self.recover(runtime, &error);
                 arrival = heard(Input::Started);
                 continue;
@@ -153,7 +153,7 @@ impl MeshTask {
             if self.finished {
                 break;
             }
-            arrival = runtime.block_on(self.next_arrival());
+            arrival = self.next_arrival();
             if matches!(arrival, Arrival::Closed) {
                 break;
             }
@@ -171,7 +171,7 @@ impl MeshTask {
 
     /// Follows the clock where that is right. Where the time steps, memory is thrown away: what it holds is dated by another clock, and a mesh
     /// that starts anew from the disk asks relays for everything it needs.
-    fn keep_time(&mut self, runtime: &Handle) -> Result<(), BatchError> {
+    fn keep_time(&mut self) -> Result<(), BatchError> {
         // A goodbye has a few seconds; the next start looks at the clock anyway.
         let Some(by_ms) = (if self.told_to_stop { None } else { self.clock.settle(self.mesh.told_time()) }) else { return Ok(()) };
         tracing::warn!(by_ms, "the time stepped, the mesh starts anew");
@@ -180,7 +180,7 @@ impl MeshTask {
         }
         self.reload(by_ms)?;
         self.prune_at = self.clock.now();
-        self.batch(runtime, heard(Input::Started))
+        self.batch(heard(Input::Started))
     }
 
     /// The owner's time of day, where the core does not know it: after a start, a journey, and twice a year.
@@ -192,40 +192,37 @@ impl MeshTask {
         (self.local_ahead_ms.replace(ahead_ms) != Some(ahead_ms)).then_some(Input::LocalTimeTold { ahead_ms })
     }
 
-    async fn next_arrival(&mut self) -> Arrival {
+    /// Waits for whatever is next, on this thread and by its own clock.
+    fn next_arrival(&mut self) -> Arrival {
         if let Some(input) = self.later.pop_front() {
             return heard(input);
         }
         let tidy = self.clock.is_sure().then_some(self.prune_at);
         let due = self.mesh.next_wakeup().into_iter().chain(tidy).min().map(|at| self.clock.until(at));
-        let tick = async {
-            match due {
-                // Never sleep past a minute: a clock that was set back must not silence us for long.
-                Some(wait) => tokio::time::sleep(wait.min(Duration::from_millis(MINUTE))).await,
-                None => std::future::pending().await,
-            }
-        };
-        // A stopping mesh is not told twice; it may not take for ever, whatever its clock says.
-        let stop = async {
-            match self.finish_by {
-                Some(at) => {
-                    tokio::time::sleep_until(at).await;
-                    Arrival::Overdue
-                }
-                None => {
-                    self.stop.cancelled().await;
-                    Arrival::Stop
-                }
-            }
-        };
+        // Never sleep past a minute: a clock that was set back must not silence us for long.
+        let tick = due.map(|wait| Instant::now() + wait.min(Duration::from_millis(MINUTE)));
+        let overdue = self.finish_by;
+        let is_over = || overdue.is_some_and(|at| at <= Instant::now());
+        if is_over() {
+            return Arrival::Overdue;
+        }
+        match parked::wait(self.arrivals(), tick.into_iter().chain(overdue).min()) {
+            Some(arrival) => arrival,
+            None if is_over() => Arrival::Overdue,
+            None => heard(Input::Ticked),
+        }
+    }
+
+    /// Whatever comes, but for time.
+    async fn arrivals(&mut self) -> Arrival {
         tokio::select! {
             biased;
-            arrival = stop => arrival,
+            // A stopping mesh is not told twice.
+            () = self.stop.cancelled(), if self.finish_by.is_none() => Arrival::Stop,
             Some(question) = self.questions.recv() => Arrival::Question(question),
             Some(Answered { target, number, outcome }) = self.woken.recv() => heard(Input::WakeAnswered { target, number, outcome }),
             Some(worked) = self.worked.recv() => Arrival::Worked(worked),
             input = next_heard(&mut self.heard, &mut self.inputs) => input.map_or(Arrival::Closed, Arrival::Heard),
-            () = tick => heard(Input::Ticked),
         }
     }
 
@@ -240,17 +237,16 @@ impl MeshTask {
     }
 
     /// Lets presences come, for a moment. A question does not wait.
-    async fn gather(&mut self) -> Option<Arrival> {
-        tokio::select! {
-            biased;
-            Some(question) = self.questions.recv() => Some(Arrival::Question(question)),
-            // paces: the commit is put off, nothing is awaited
-            () = tokio::time::sleep(GATHER_PAUSE) => self.try_next(),
+    fn gather(&mut self) -> Option<Arrival> {
+        // paces: the commit is put off, nothing is awaited
+        match parked::wait(self.questions.recv(), Some(Instant::now() + GATHER_PAUSE)) {
+            Some(Some(question)) => Some(Arrival::Question(question)),
+            Some(None) | None => self.try_next(),
         }
     }
 
     /// One transaction: the arrival and whatever else is already there. Presences wait a moment for more.
-    fn batch(&mut self, runtime: &Handle, first: Arrival) -> Result<(), BatchError> {
+    fn batch(&mut self, first: Arrival) -> Result<(), BatchError> {
         let mut after = After::default();
         let local = self.local_time();
         if let Err(error) = self.store.begin() {
@@ -275,7 +271,7 @@ impl MeshTask {
             if count < if presences_alone { PRESENCES_MAX } else { BATCH_MAX } {
                 next = self.try_next();
                 if next.is_none() && presences_alone && began.elapsed() < GATHER_MAX {
-                    next = runtime.block_on(self.gather());
+                    next = self.gather();
                 }
             }
         }
@@ -296,7 +292,7 @@ impl MeshTask {
             Arrival::Stop => {
                 let id = self.command_id();
                 self.told_to_stop = true;
-                self.finish_by = Some(tokio::time::Instant::now() + GOODBYE_MAX);
+                self.finish_by = Some(Instant::now() + GOODBYE_MAX);
                 self.feed(Input::Commanded { id, command: Command::Stop }, after)
             }
             Arrival::Question(Question { ask, answer }) => self.take_question(ask, answer, after),

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{Tuning, status::Traffic};
+use crate::{Tuning, next_edge, status::Traffic};
 
 /// In a ping of the clock: nothing. Only one of those is on its way at a time, and five relays a day are 15,000 of them.
 const OF_THE_CLOCK: &[u8] = b"";
@@ -29,7 +29,7 @@ struct Ping {
 pub(super) struct Pulse {
     traffic: Arc<Traffic>,
     tuning: Arc<Tuning>,
-    /// When the pool began.
+    /// All connections ping at the same moments since then: to wake a sleeping machine costs more than five pings.
     began: Instant,
     ping_at: Instant,
     ping: Option<Ping>,
@@ -51,7 +51,7 @@ pub(super) enum Beat {
 
 impl Pulse {
     pub(super) fn new(traffic: Arc<Traffic>, tuning: Arc<Tuning>, began: Instant, now: Instant) -> Self {
-        let ping_at = next_ping(began, tuning.ping_every, now);
+        let ping_at = next_edge(began, tuning.ping_every, now);
         Self { traffic, tuning, began, ping_at, ping: None, written: (0, now), pending: false }
     }
 
@@ -84,7 +84,7 @@ impl Pulse {
     }
 
     fn ping(&mut self, now: Instant, wait: Duration, payload: &'static [u8]) -> &'static [u8] {
-        self.ping_at = next_ping(self.began, self.tuning.ping_every, now);
+        self.ping_at = next_edge(self.began, self.tuning.ping_every, now);
         self.ping = Some(Ping { payload, at: now, until: now + wait, read_before: self.read() });
         payload
     }
@@ -114,12 +114,6 @@ impl Pulse {
     }
 }
 
-/// All connections of a pool ping at the same moments: to wake a sleeping machine costs more than five pings.
-fn next_ping(began: Instant, every: Duration, now: Instant) -> Instant {
-    let over = now.saturating_duration_since(began).as_nanos().checked_rem(every.as_nanos()).unwrap_or(0);
-    now + every.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(0)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, atomic::Ordering};
@@ -127,7 +121,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{Beat, Pulse};
-    use crate::{Tuning, status::Traffic};
+    use crate::{Tuning, next_edge, status::Traffic};
 
     #[test]
     fn silence_is_found_within_a_minute_and_any_byte_is_life() {
@@ -168,8 +162,8 @@ mod tests {
             (now, Pulse::new(Arc::new(Traffic::default()), Arc::clone(&tuning), began, now))
         };
         let (mut first, mut second) = (opened(1).1, opened(17).1);
-        assert_eq!((first.next(), second.next()), (began + tuning.ping_every, began + tuning.ping_every));
         let pinged = first.next();
+        assert_eq!((second.next(), next_edge(began, tuning.ping_every, began)), (pinged, pinged));
         for pulse in [&mut first, &mut second] {
             let Beat::Ping(payload) = pulse.beat(pinged, false) else { panic!("a ping is due") };
             assert!(pulse.pong(payload, pinged).is_some());

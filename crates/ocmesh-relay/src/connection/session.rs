@@ -30,6 +30,9 @@ use crate::{
 /// Pauses in reading move deadlines when they add up to this: moving them costs a walk over all of them.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 
+/// A timer that is put off by more is made anew: tokio leaves the old one where it was, and wakes us there for nothing.
+const PUT_OFF: Duration = Duration::from_secs(1);
+
 /// Messages read in one go: those of a full buffer, which come without another call to the system.
 const AT_ONCE: usize = 32;
 
@@ -131,10 +134,10 @@ impl<'a> Session<'a> {
         tokio::pin!(timer);
         loop {
             let next = self.settle()?;
-            if let Some(next) = next
-                && timer.deadline() != next
-            {
-                timer.as_mut().reset(next);
+            match next {
+                Some(next) if next > timer.deadline() + PUT_OFF => timer.set(sleep_until(next)),
+                Some(next) if next != timer.deadline() => timer.as_mut().reset(next),
+                _ => {}
             }
             let (read, write) = (!self.outlet.is_blocked(), self.has_mail());
             tokio::select! {

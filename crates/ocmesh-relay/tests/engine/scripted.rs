@@ -16,7 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -232,7 +232,7 @@ impl Owner {
         let authenticator: Arc<dyn Authenticator> = Arc::<Signer>::clone(&signer);
         let shelf = Arc::new(Shelf { held: Mutex::new(Some(Vec::new())) });
         let holdings: Arc<dyn Holdings> = Arc::<Shelf>::clone(&shelf);
-        let config = PoolConfig { authenticator, holdings, user_agent: "ocmesh/test".to_owned(), tuning };
+        let config = PoolConfig { authenticator, holdings, user_agent: "ocmesh/test".to_owned(), tuning, began: Instant::now() };
         let (pool, events) = Pool::start(config);
         Self { pool, events, signer, shelf }
     }

@@ -24,15 +24,16 @@ pub(crate) fn run(ui: &Ui, place: &Place) -> Result<(), CliError> {
         config, // With --json the standard error stream holds one JSON error and nothing else.
         foreground_log: !ui.json && foreground_log(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().event_interval(EVENT_INTERVAL).enable_all().build();
     let runtime = runtime.map_err(|error| CliError::could_not("internal", "could not start").why(error))?;
     let result = runtime.block_on(ocmesh_daemon::run(options));
     runtime.shutdown_background();
     result.map_err(|error| super::from_start("start_failed", "the daemon could not start", &error))
 }
 
-/// Threads that wait for sockets, however many cores there are: checking events and writing them down have threads of their own.
-const WORKERS: usize = 2;
+/// So many tasks turn before the sockets are looked at again. A turn reads up to some thirty events of a relay, and a call of the Local API
+/// should not wait for more than a few of those.
+const EVENT_INTERVAL: u32 = 8;
 
 /// Log lines go to the terminal or container too; a service manager that keeps output of its own would only keep them twice.
 fn foreground_log() -> bool {

@@ -108,7 +108,9 @@ impl Door {
         let relays = [MisbehavingRelay::start().await.unwrap(), MisbehavingRelay::start().await.unwrap()];
         // These relays send much that is no event at all; left at the default the pool hangs up on them.
         let tuning = Tuning { bad_frames_max: u32::MAX, ..Tuning::default() };
-        let config = PoolConfig { authenticator: Arc::new(Nobody), holdings: Arc::new(Nobody), user_agent: "test".to_owned(), tuning };
+        let began = tokio::time::Instant::now();
+        let config =
+            PoolConfig { authenticator: Arc::new(Nobody), holdings: Arc::new(Nobody), user_agent: "test".to_owned(), tuning, began };
         let (pool, events) = Pool::start(config);
         for relay in &relays {
             pool.connect(relay.url(), ConnectOptions { private_ok: true, auth: false });

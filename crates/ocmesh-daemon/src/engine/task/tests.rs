@@ -1,6 +1,6 @@
 //! Everything that waits in an engine, filled past its bound. Nothing is connected, and the mesh turns when the test says so.
 
-use std::{pin::Pin, thread};
+use std::{pin::Pin, thread, time::Instant};
 
 use ocmesh_proto::{Body, Envelope, EventId, Facts, Form, Link, MessageId, Origin, RelayUrl, Sub, kind, limit::IN_FLIGHT_PER_RELAY_MAX};
 use ocmesh_relay::{Holdings, PoolEvent};
@@ -42,11 +42,12 @@ impl Still {
             version: "0.0.0-test",
             wakes: Vec::new(),
             home: home.path().to_owned(),
+            started: Instant::now(),
         };
         let inside = runtime.enter();
         let mut engine = assemble(parts).unwrap();
         drop(inside);
-        engine.task.batch(runtime.handle(), heard(Input::Started)).unwrap();
+        engine.task.batch(heard(Input::Started)).unwrap();
         Self { runtime, engine, _home: home }
     }
 
@@ -63,7 +64,7 @@ impl Still {
     /// One transaction, which begins with whatever is there; `false` when nothing is.
     fn turn(&mut self) -> bool {
         let next = self.engine.task.try_next();
-        next.map(|next| self.engine.task.batch(self.runtime.handle(), next).unwrap()).is_some()
+        next.map(|next| self.engine.task.batch(next).unwrap()).is_some()
     }
 
     fn answered(asked: &mut Asked) -> Option<Told> {
@@ -183,7 +184,7 @@ fn what_a_transaction_leaves_behind_is_no_more_than_the_publishes_in_flight() {
         .collect();
     // In one transaction the relay is there, what waits for it goes out, and another relay brings the word that all of it was read.
     still.engine.task.heard.extend(ids.into_iter().map(|id| read(bob, id)));
-    still.engine.task.batch(still.runtime.handle(), heard(Input::RelayChanged { relay: nowhere(), link: Link::Open })).unwrap();
+    still.engine.task.batch(heard(Input::RelayChanged { relay: nowhere(), link: Link::Open })).unwrap();
     assert!(still.engine.task.heard.is_empty());
     assert_eq!(still.engine.task.later.len(), IN_FLIGHT_PER_RELAY_MAX);
     while still.turn() {
