@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use ocmesh_relay::{PoolEvent, Tuning};
 use serde_json::{Value, json};
 
-use crate::scripted::{Conn, LOCAL, Owner, Relay, event, quick};
+use crate::scripted::{Conn, LOCAL, Owner, PATIENCE, Relay, event, quick};
 
 /// Answers REQs from a store, newest first, up to a cap, until the subscription is closed or `until` says so.
 async fn serve(conn: &mut Conn, stored: &[Value], cap: usize) {
@@ -153,6 +153,52 @@ async fn without_eose_nothing_is_claimed_and_live_goes_on() {
         }
     });
     owner.caught_up().await;
+}
+
+/// An owner that empties its channel and is busy until it is full again must not hear of one relay alone: it would have forgotten an event when
+/// the next relay brings it too.
+#[tokio::test]
+async fn relays_that_bring_much_take_turns() {
+    const RELAYS: usize = 5;
+    const QUEUED: usize = 64;
+    const TAKEN: usize = 20 * QUEUED;
+    let mut owner = Owner::start(Tuning { events_queued_max: QUEUED, ..quick() });
+    let mut relays = Vec::new();
+    for _ in 0..RELAYS {
+        let mut relay = Relay::start().await;
+        owner.pool.connect(&relay.url, LOCAL);
+        owner.pool.subscribe(&relay.url, "s", vec![json!({"kinds": [1]})], true);
+        let mut conn = relay.accept().await;
+        conn.req().await;
+        relays.push((relay, conn));
+    }
+    while owner.pool.status().iter().any(|status| status.state != ocmesh_relay::LinkState::Open) || !owner.events.is_empty() {
+        owner.next().await;
+    }
+    // All of it lies in the sockets before anything is taken.
+    for (_, conn) in &mut relays {
+        for number in 0..TAKEN as u64 {
+            conn.event("s", &event(number, 100 + number, 1)).await;
+        }
+    }
+    let mut brought = std::collections::BTreeMap::<_, usize>::new();
+    for _ in 0..TAKEN / QUEUED {
+        let full = async {
+            while owner.events.len() < QUEUED {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, full).await.unwrap();
+        let mut taken = Vec::new();
+        owner.events.recv_many(&mut taken, QUEUED).await;
+        for told in taken {
+            if let PoolEvent::Event { relay, .. } = told {
+                *brought.entry(relay).or_default() += 1;
+            }
+        }
+    }
+    let fair = TAKEN / RELAYS;
+    assert!(brought.len() == RELAYS && brought.values().all(|count| (fair / 2..fair * 2).contains(count)), "{brought:?}");
 }
 
 #[tokio::test]

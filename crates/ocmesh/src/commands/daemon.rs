@@ -31,8 +31,8 @@ pub(crate) fn run(ui: &Ui, place: &Place) -> Result<(), CliError> {
     result.map_err(|error| super::from_start("start_failed", "the daemon could not start", &error))
 }
 
-/// So many tasks turn before the sockets are looked at again. A turn reads up to some thirty events of a relay, and a call of the Local API
-/// should not wait for more than a few of those.
+/// So many tasks turn before the sockets are looked at again. A turn reads a few events of a relay, and a call of the Local API should
+/// not wait for many of those.
 const EVENT_INTERVAL: u32 = 8;
 
 /// Log lines go to the terminal or container too; a service manager that keeps output of its own would only keep them twice.
