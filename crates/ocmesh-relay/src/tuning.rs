@@ -9,7 +9,7 @@ use crate::EDGE;
 pub struct Tuning {
     /// For a whole dial: name, TCP, TLS and upgrade. 10 s: a relay slower than that is no use for messages.
     pub dial_wait: Duration,
-    /// Between two websocket pings. Seven [`EDGE`](crate::EDGE)s, 28.7 s: below half of the common 60 s idle limit, which a ping must beat to help.
+    /// Between two websocket pings. Seven [`EDGE`]s, 28.7 s: below half of the common 60 s idle limit, which a ping must beat to help.
     pub ping_every: Duration,
     /// For any byte after a ping. 20 s: with the ping interval a dead socket is found within 49 s.
     pub pong_wait: Duration,
