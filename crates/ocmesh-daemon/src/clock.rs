@@ -17,8 +17,9 @@ use ocmesh_proto::{
 use bell::Bell;
 use ocmesh_relay::{EDGE, next_edge};
 
-/// How often a [`JumpWatch`] looks where the system tells it nothing: often enough to be back soon after a sleep.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a [`JumpWatch`] looks where the system tells it nothing: often enough to be back soon after a sleep, and on an edge, where it wakes
+/// us once.
+const LOOK_INTERVAL: Duration = EDGE;
 /// How often it looks where the system tells it when it is time: for what stops this process alone. Being woken is most of what an idle daemon
 /// costs.
 const LOOK_INTERVAL_TOLD: Duration = EDGE.saturating_mul(15);
@@ -248,10 +249,12 @@ mod tests {
 
     use super::*;
 
+    /// Of a watch that looks every five seconds.
     fn jump(wall_ms: i64, steady_ms: u64) -> Option<i64> {
         let start = Look { wall: At(1_000_000_000), steady: Instant::now() };
         let wall = At(start.wall.0.checked_add_signed(wall_ms).unwrap());
-        jump_between(start, Look { wall, steady: start.steady + Duration::from_millis(steady_ms) }, LOOK_INTERVAL).map(|jump| jump.by_ms)
+        jump_between(start, Look { wall, steady: start.steady + Duration::from_millis(steady_ms) }, Duration::from_secs(5))
+            .map(|jump| jump.by_ms)
     }
 
     #[test]
