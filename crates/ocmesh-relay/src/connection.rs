@@ -94,8 +94,8 @@ pub(crate) async fn run(mut link: Link) {
         if ended.lived >= tuning.steady_after {
             redial.reset();
         }
-        let max = if ended.refused { tuning.refused_redial_max } else { tuning.redial_max };
-        let retry_at = Instant::now() + redial.full(max);
+        let pause = if ended.refused { redial.refused(tuning.refused_redial_max) } else { redial.redial(tuning.redial_max) };
+        let retry_at = Instant::now() + pause;
         tracing::debug!(relay = %link.relay, why = ended.why, "relay connection ended");
         link.board.facts().last_error = Some(ended.why.clone());
         link.board.enter(LinkState::Waiting, Some(retry_at));
