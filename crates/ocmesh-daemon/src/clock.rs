@@ -21,8 +21,8 @@ use ocmesh_relay::{EDGE, next_edge};
 /// us once.
 const LOOK_INTERVAL: Duration = EDGE;
 /// How often it looks where the system tells it when it is time: for what stops this process alone. Being woken is most of what an idle daemon
-/// costs.
-const LOOK_INTERVAL_TOLD: Duration = EDGE.saturating_mul(15);
+/// costs, so it is with every second ping (`Tuning::ping_every`).
+const LOOK_INTERVAL_TOLD: Duration = EDGE.saturating_mul(14);
 
 /// The wall clock and the steady one may part by this much between two looks before it counts: a time service corrects less at once.
 const JUMP_MIN: Duration = Duration::from_secs(10);

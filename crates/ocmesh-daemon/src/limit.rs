@@ -26,7 +26,7 @@ pub(crate) const HEARD_MAX: usize = 256;
 pub(crate) const BATCH_MAX: usize = 128;
 
 /// Presences alone written in one transaction. A crowd's rows share pages, and a page is encrypted once a transaction, however often it changed.
-pub(crate) const PRESENCES_MAX: usize = 2_048;
+pub(crate) const PRESENCES_MAX: usize = 4_096;
 
 /// Ids of events kept in each of two generations: a day of a busy mesh's presence. Both together take 1.2 MB, once and for all: a table that
 /// grows and is thrown away again and again would leave the process a little larger each time.

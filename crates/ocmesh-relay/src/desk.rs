@@ -56,24 +56,26 @@ impl Desk {
         self.papers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something was left since the last time.
+    /// Tells the connection that something was left.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Waits until it rings, or has rung since the last time.
     pub(crate) async fn rung(&self) {
         self.bell.notified().await;
     }
 
     pub(crate) fn wish(&self, name: &str, wanted: Option<Wanted>) {
         self.papers().wishes.insert(name.into(), wanted);
-        self.bell.notify_one();
     }
 
     pub(crate) fn wake(&self) {
         self.papers().woken = true;
-        self.bell.notify_one();
     }
 
     pub(crate) fn sign_in_again(&self) {
         self.papers().sign_in_again = true;
-        self.bell.notify_one();
     }
 
     /// Takes the wish to sign in again.
@@ -97,10 +99,7 @@ impl Desk {
         if !papers.open {
             return Err((parcel, "not connected"));
         }
-        papers.lanes.push(lane, parcel, max).map_err(|parcel| (parcel, "queue full"))?;
-        drop(papers);
-        self.bell.notify_one();
-        Ok(())
+        papers.lanes.push(lane, parcel, max).map_err(|parcel| (parcel, "queue full"))
     }
 
     /// Opens for publishing.

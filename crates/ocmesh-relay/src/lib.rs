@@ -29,7 +29,7 @@ pub use edge::{EDGE, next_edge, whole_edges};
 pub use holdings::{HeldEvent, HeldSet, Holdings};
 pub use hook::{HookAnswer, HookClient, HookError, HookUrl, HookUrlError};
 pub use info::{RelayInfo, RelayLimitation};
-pub use pool::{ConnectOptions, Pool, PoolConfig};
+pub use pool::{ConnectOptions, Hold, Pool, PoolConfig};
 pub use publish::{Lane, PublishOutcome};
 pub use report::PoolEvent;
 pub use status::{AuthState, LinkState, RelayStatus};

@@ -65,6 +65,8 @@ struct Shared {
     surroundings: Arc<Surroundings>,
     relays: Mutex<Relays>,
     refusals: Arc<Refusals>,
+    /// The desks that work was left on since [`Pool::hold`]; `None` where nobody holds.
+    held: Mutex<Option<Vec<Arc<Desk>>>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
     runtime: Handle,
@@ -148,8 +150,16 @@ impl Pool {
         });
         let relays = Mutex::new(Relays { by_url: HashMap::new(), leaving: HashMap::new(), dice });
         let guard = cancel.clone().drop_guard();
-        let shared = Shared { surroundings, relays, refusals, tasks, cancel, runtime, _guard: guard };
+        let shared = Shared { surroundings, relays, refusals, held: Mutex::new(None), tasks, cancel, runtime, _guard: guard };
         (Self { shared: Arc::new(shared) }, receiver)
+    }
+
+    /// Until the hold is dropped, no connection is told of what is left for it; then all are, one right after the other. Told one by one,
+    /// each would find the runtime asleep again.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.shared.held().get_or_insert_default();
+        Hold(Arc::clone(&self.shared))
     }
 
     /// Keeps a connection to a relay from now on, in a task of its own. For a relay already kept, only the options change:
@@ -220,7 +230,10 @@ impl Pool {
             return;
         }
         match self.relays().by_url.get(relay) {
-            Some(known) => known.desk.wish(sub, Some(wanted)),
+            Some(known) => {
+                known.desk.wish(sub, Some(wanted));
+                self.shared.ring(&known.desk);
+            }
             None => tracing::debug!(relay, sub, "subscription for a relay that is not connected"),
         }
     }
@@ -229,6 +242,7 @@ impl Pool {
     pub fn sign_in_again(&self, relay: &str) {
         if let Some(known) = self.relays().by_url.get(relay) {
             known.desk.sign_in_again();
+            self.shared.ring(&known.desk);
         }
     }
 
@@ -236,6 +250,7 @@ impl Pool {
     pub fn unsubscribe(&self, relay: &str, sub: &str) {
         if let Some(known) = self.relays().by_url.get(relay) {
             known.desk.wish(sub, None);
+            self.shared.ring(&known.desk);
         }
     }
 
@@ -245,7 +260,7 @@ impl Pool {
         let parcel = Parcel { id: event_id.to_owned(), json: event_json };
         let lane_max = self.shared.surroundings.tuning.lane_max;
         let refused = match self.relays().by_url.get(relay) {
-            Some(known) => known.desk.publish(lane, parcel, lane_max),
+            Some(known) => known.desk.publish(lane, parcel, lane_max).map(|()| self.shared.ring(&known.desk)),
             None => Err((parcel, "not connected")),
         };
         if let Err((parcel, said)) = refused {
@@ -267,7 +282,10 @@ impl Pool {
 
     /// The host woke up or its network changed: waiting relays are dialled at once, open sockets must prove they live.
     pub fn wake(&self) {
-        self.relays().by_url.values().for_each(|known| known.desk.wake());
+        for known in self.relays().by_url.values() {
+            known.desk.wake();
+            self.shared.ring(&known.desk);
+        }
     }
 
     /// Says goodbye to every relay, within `Tuning::shutdown_wait`, and ends every task. Keep reading the events meanwhile.
@@ -287,8 +305,80 @@ impl Pool {
     }
 }
 
+impl Shared {
+    fn ring(&self, desk: &Arc<Desk>) {
+        match &mut *self.held() {
+            None => desk.ring(),
+            Some(held) if held.iter().any(|known| Arc::ptr_eq(known, desk)) => {}
+            Some(held) => held.push(Arc::clone(desk)),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Arc<Desk>>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Pool::hold`].
+pub struct Hold(Arc<Shared>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let held = self.0.held().take();
+        held.into_iter().flatten().for_each(|desk| desk.ring());
+    }
+}
+
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool").field("relays", &self.relays().by_url.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::HeldSet;
+
+    struct Nobody;
+
+    impl Authenticator for Nobody {
+        fn sign_auth(&self, _: &str, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    impl Holdings for Nobody {
+        fn held(&self, _: &str, _: Option<u64>) -> Option<HeldSet> {
+            None
+        }
+    }
+
+    // One thread, and nothing is awaited: no connection takes what is left for it.
+    #[tokio::test]
+    async fn what_is_left_meanwhile_is_told_when_the_hold_goes() {
+        const RELAYS: [&str; 2] = ["ws://127.0.0.1:1", "ws://127.0.0.1:2"];
+        let (pool, _events) = Pool::start(PoolConfig {
+            authenticator: Arc::new(Nobody),
+            holdings: Arc::new(Nobody),
+            user_agent: "ocmesh/test".to_owned(),
+            tuning: Tuning::default(),
+            began: tokio::time::Instant::now(),
+        });
+        let options = ConnectOptions { private_ok: true, auth: false };
+        RELAYS.into_iter().for_each(|relay| pool.connect(relay, options));
+        let rung = || RELAYS.map(|relay| pool.relays().by_url[relay].desk.rung().now_or_never().is_some());
+
+        let hold = pool.hold();
+        for sub in ["a", "b"] {
+            RELAYS.into_iter().for_each(|relay| pool.subscribe(relay, sub, Vec::new(), true));
+        }
+        assert_eq!(rung(), [false, false]);
+        drop(hold);
+        assert_eq!(rung(), [true, true]);
+        pool.unsubscribe(RELAYS[0], "a");
+        assert_eq!(rung(), [true, false], "nobody holds any more");
     }
 }

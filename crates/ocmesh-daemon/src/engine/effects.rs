@@ -34,9 +34,11 @@ impl MeshTask {
             // No listener is no fault.
             let _ = self.notices.send(Arc::clone(notice));
         }
+        let hold = self.pool.hold();
         for effect in after.effects {
             self.start(effect, &after.sealed);
         }
+        drop(hold);
         for (id, answer) in after.replies {
             if let Some(waiting) = self.waiting.remove(&id) {
                 // Whoever asked may be gone already.

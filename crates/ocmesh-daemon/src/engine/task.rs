@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// So long presences wait for more of them in all: nobody waits for one, and a crowd comes within moments.
-const GATHER_MAX: Duration = Duration::from_millis(200);
+const GATHER_MAX: Duration = Duration::from_millis(500);
 /// They are looked at together after this: to be woken for each costs more than to write it.
 const GATHER_PAUSE: Duration = Duration::from_millis(10);
 /// A goodbye ends by itself after two seconds; in all a stop has five.

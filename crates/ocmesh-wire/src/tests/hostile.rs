@@ -4,7 +4,7 @@ use ocmesh_proto::{label, limit};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{EVENT_BYTES_MAX, event_head, parse_key, tag::Tags};
+use crate::{EVENT_BYTES_MAX, event::serialised, event_head, parse_key, tag::Tags};
 
 /// Texts that mean something to us, among texts that mean nothing.
 fn word() -> impl Strategy<Value = String> {
@@ -100,6 +100,15 @@ proptest! {
         for text in [&text, &json] {
             prop_assert!(open(&bob(), text, NOW).is_err());
             let _ = (event_head(text), parse_key(text), crate::Keys::parse_secret(text), crate::clean_said(text), crate::classify(false, text));
+        }
+    }
+
+    #[test]
+    fn what_is_hashed_is_json_as_everybody_writes_it(at: u64, kind: u16, tags in tags(), text in "[\\x00-\\x80é😀\"\\\\]{0,40}", content in content()) {
+        let alice = alice().public();
+        for content in [text, content] {
+            let expected = serde_json::to_string(&(0u8, alice, at, kind, &tags, &content)).unwrap();
+            prop_assert_eq!(String::from_utf8(serialised(&alice, at, kind, &tags, &content)).unwrap(), expected);
         }
     }
 
