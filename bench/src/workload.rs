@@ -68,3 +68,9 @@ fn share_of(sizes: &[u64; 3], who: Who) -> u64 {
 fn in_round(lab: &Lab, round: u32) -> Vec<Who> {
     lab.who.iter().copied().filter(|who| round == 0 || *who == Who::Ocmesh).collect()
 }
+
+/// As [`in_round`], in so many turns, one after the other in each: after the first without those who take long.
+fn in_turns(lab: &Lab, round: u32, turns: u32) -> Vec<Who> {
+    let in_round = in_round(lab, round);
+    (0..turns).flat_map(|turn| in_round.iter().copied().filter(move |who| turn == 0 || who.kind() != Who::NodeJs.kind())).collect()
+}

@@ -14,6 +14,8 @@ use crate::{
     process,
 };
 
+/// When the relay is dialled again is left to chance, so that one turn says little.
+const TURNS: u32 = 3;
 /// Connected and caught up before the relay goes.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long the relay is away: long enough for the first tries to fail.
@@ -21,14 +23,14 @@ const AWAY: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(lab: &mut Lab) -> Result<()> {
     for round in 0..lab.rounds {
-        for who in super::in_round(lab, round) {
+        for who in super::in_turns(lab, round, TURNS) {
             let missed = lab.sizes.missed;
             let spent = one(lab, who, missed).await.with_context(|| format!("reconnect of {}", who.name()))?;
             let figure = lab.figures.of("reconnect", &format!("{missed} missed messages stored after the relay is back"), "s");
             figure.goal(3.0).add(who, spent.wall);
         }
     }
-    // When the relay is dialled again is left to chance; what is done then is not.
+    // When the relay is dialled is left to chance; what is done then is not.
     for missed in [1, 3, 10].map(|times| lab.sizes.missed * times) {
         let spent = one(lab, Who::Ocmesh, missed).await?;
         #[allow(clippy::cast_precision_loss, reason = "thousands")]
